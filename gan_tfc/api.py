@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions of ``import gan_tfc``: streams in and out, presets by name."""
+
+import os
+
+from gan_tfc.codec import Codec, describe, read_preview_prefix, stream_bytes
+from gan_tfc.coding import container
+from gan_tfc.errors import GanTfcError
+from gan_tfc.zoo import registry
+
+
+def load(name: str = "photo_mobile", engine: str = "auto") -> Codec:
+    """A codec by name.
+
+    Args:
+        name: "photo_mobile" (its newest version), "photo_mobile@1", or a preset folder
+            "path:./my_codec".
+        engine: range coder: "auto", "tfc" or "portable"; streams do not depend on it.
+
+    Returns:
+        A `Codec`. Each call returns a new one, so training it changes nobody else's.
+
+    Raises:
+        PresetError: no such preset or version, or a damaged folder.
+    """
+    return registry.load(name, engine)
+
+
+def list_presets(pattern: str = "*") -> list[dict]:
+    """Records of the shipped presets whose name matches a shell pattern, such as "photo_*".
+
+    Returns:
+        Dicts with name, version, licence, parameters, kmac_per_pixel and measured points.
+    """
+    return registry.list_presets(pattern)
+
+
+def decompress(data, realism: float = 1.0):
+    """Decode a `.gtc` stream; it names the preset that wrote it.
+
+    Args:
+        data: bytes of the stream, or the path of a file.
+        realism: 0 (invents least) to 1; presets trained without an adversarial stage decode the
+            same at every realism.
+
+    Returns:
+        uint8 `(H, W, 3)` RGB.
+
+    Raises:
+        StreamError: the data is no intact stream.
+        PresetError: the stream names a preset that is not here.
+    """
+    data = stream_bytes(data)
+    header, _ = container.unpack(data)
+    return _codec_of(header).decompress(data, realism)
+
+
+def preview(data, scale: int = 8):
+    """A small picture from the beginning of a stream, without any network for pixels.
+
+    Args:
+        data: bytes of a stream or of a sufficient prefix, or the path of a file, of which only that
+            prefix is read.
+        scale: how many times smaller: 1, 2, 4, 8, 16, 32 or 64.
+
+    Returns:
+        uint8 `(ceil(H / scale), ceil(W / scale), 3)` RGB.
+
+    Raises:
+        StreamError: the data is no stream or ends too early.
+        PresetError: the stream names a preset that is not here.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        try:
+            data = read_preview_prefix(data, scale)
+        except OSError as error:
+            raise GanTfcError(f"Expected a .gtc file, but {data}: {error.strerror}.") from error
+    header, _ = container.parse_header(data)
+    return _codec_of(header).preview(data, scale)
+
+
+def info(data) -> dict:
+    """What a stream says of itself, without decoding it.
+
+    Args:
+        data: bytes of the stream, or the path of a file.
+
+    Returns:
+        Dict of preset, version, width, height, quality, step, bytes, bpp and sections (bytes each).
+
+    Raises:
+        StreamError: the data is no intact stream.
+    """
+    return describe(stream_bytes(data))
+
+
+def _codec_of(header) -> Codec:
+    return registry.shared(f"{header.preset}@{header.preset_version}")

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The codec: a photo goes in, a small stream comes out.
+
+```
+ image --pad, colour--> CDF 9/7 --> bands / step(quality) --> scan: level by level, two passes each
+                                                                |   means, scale indexes from integer
+                                                                |   context networks (coding/scan.py)
+                                                                v
+                                            symbols --> range coder --> sections --> .gtc stream
+                                                                                        |
+ image' <--crop, clip-- synthesis network(base, step) <-- inverse CDF 9/7 <-- scan <----+
+```
+
+Everything right of the symbols is integer arithmetic and the same on every machine (`gan_tfc.coding`);
+floats choose symbols in the encoder and pixels in the decoder, never bits.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from gan_tfc.coding import container, steps
+from gan_tfc.coding.colour import COLOUR
+from gan_tfc.coding.frozen import FrozenTables
+from gan_tfc.coding.lifting import padded_shape, picture_bands
+from gan_tfc.coding.passes import DecodingSource, EncodingSource
+from gan_tfc.coding.quantiser import Quantiser
+from gan_tfc.coding.scan import SECTIONS, scan, section_of
+from gan_tfc.errors import (
+    CorruptStreamError,
+    GanTfcError,
+    NotFrozenError,
+    TablesMismatchError,
+)
+from gan_tfc.images import read_image
+from gan_tfc.rate_control import fit_bytes, reach_psnr
+
+DEFAULT_QUALITY = 50
+#: Of width over height, reciprocals of the scales that `preview` offers.
+PREVIEW_SCALES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Codec:
+    """An image codec that compresses, decompresses, trains and saves.
+
+    Args:
+        model: a `gan_tfc.models.wavelet_codec.WaveletCodec`, trained or not.
+        name, version: what streams say of the codec that wrote them.
+        frozen: `FrozenTables`; None until `freeze_tables()`.
+        engine: range coder: "auto" (TensorFlow Compression where installed), "tfc" or "portable".
+            Streams do not depend on it.
+    """
+
+    def __init__(self, model, name="unnamed", version=1, frozen=None, engine="auto"):
+        self.model = model
+        self.name = name
+        self.version = version
+        self.frozen = frozen
+        self.engine = engine
+        self._coder = None
+        self._synthesis = None
+
+    def __repr__(self):
+        state = "frozen" if self.frozen else "tables not frozen"
+        return f"<Codec {self.name}@{self.version}, {state}>"
+
+    # --- compress --------------------------------------------------------------------------------
+
+    def compress(
+        self, image, quality=None, *, max_bytes=None, target_bpp=None, min_psnr=None
+    ) -> bytes:
+        """Compress an image to a `.gtc` stream.
+
+        Args:
+            image: uint8 `(H, W, 3)` RGB array, a PIL image or a path; other modes are converted, see
+                `gan_tfc.images.read_image`.
+            quality: 1 (smallest) to 100, any real number; 50 when nothing else is given.
+            max_bytes: the best quality whose stream, header included, takes at most this many bytes.
+            target_bpp: the same as ``max_bytes = target_bpp * H * W / 8``.
+            min_psnr: the lowest quality whose decoded picture has at least this PSNR, in dB.
+
+        Returns:
+            The stream; `gan_tfc.decompress` needs nothing else.
+
+        Raises:
+            GanTfcError: no image (`ImageError`), more than one target, a target that no quality
+                meets (`TargetError`), or tables that were never frozen (`NotFrozenError`).
+        """
+        frozen = self._require_frozen()
+        given = {
+            "quality": quality,
+            "max_bytes": max_bytes,
+            "target_bpp": target_bpp,
+            "min_psnr": min_psnr,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        if len(given) > 1:
+            raise GanTfcError(
+                f"Expected one of quality, max_bytes, target_bpp and min_psnr, received "
+                f"{' and '.join(given)}; leave out all but one."
+            )
+        encoder = _Encoder(self, frozen, read_image(image))
+        if min_psnr is not None:
+            return reach_psnr(encoder, float(min_psnr))
+        if target_bpp is not None:
+            max_bytes = int(float(target_bpp) * encoder.width * encoder.height / 8)
+        if max_bytes is not None:
+            return fit_bytes(encoder, int(max_bytes))
+        return encoder.encode(steps.quality_to_code(DEFAULT_QUALITY if quality is None else quality))
+
+    # --- decompress ------------------------------------------------------------------------------
+
+    def decompress(self, data, realism=1.0) -> np.ndarray:
+        """Decode a stream of this codec.
+
+        Args:
+            data: bytes of a `.gtc` stream.
+            realism: 0 (invents least) to 1; codecs trained without an adversarial stage decode the
+                same at every realism.
+
+        Returns:
+            uint8 `(H, W, 3)` RGB.
+
+        Raises:
+            StreamError: the data is no intact stream of this codec.
+        """
+        if not 0 <= realism <= 1:
+            raise GanTfcError(f"Expected a realism from 0 to 1, received {realism}.")
+        header, sections = container.unpack(data)
+        *_, last = self._decode(header, sections)
+        return self._to_pixels(last.picture, header)
+
+    def symbols(self, data) -> list:
+        """All steps of the scan of a stream, coarsest first: what must be equal on every machine.
+
+        Returns:
+            A list of `gan_tfc.coding.scan.ScanStep`.
+        """
+        header, sections = container.unpack(data)
+        return list(self._decode(header, sections))
+
+    def preview(self, data, scale=8) -> np.ndarray:
+        """A small picture from the beginning of a stream, without any network for pixels.
+
+        Args:
+            data: bytes of a stream, or of a prefix that holds the sections needed.
+            scale: the picture is this many times smaller: 1, 2, 4, 8, 16, 32 or 64.
+
+        Returns:
+            uint8 `(ceil(H / scale), ceil(W / scale), 3)` RGB.
+
+        Raises:
+            StreamError: the data is no stream of this codec or ends too early.
+        """
+        level = _preview_level(scale)
+        header, sections = container.unpack_prefix(data, section_of(level) + 1)
+        for step in self._decode(header, sections):
+            if step.level == level:
+                break
+        planes = step.picture.astype(np.float32) * np.float32(
+            steps.step_size(header.step_code) / 64 / scale
+        )
+        height, width = -(-header.height // scale), -(-header.width // scale)
+        return _to_uint8(planes[:height, :width] @ COLOUR.T)
+
+    def reconstruct(self, image, quality=DEFAULT_QUALITY) -> np.ndarray:
+        """What decompressing the compressed image would give, without writing a stream.
+
+        Args:
+            image: as for `compress`.
+            quality: 1 to 100.
+
+        Returns:
+            uint8 `(H, W, 3)` RGB.
+        """
+        encoder = _Encoder(self, self._require_frozen(), read_image(image))
+        return encoder.reconstruct(steps.quality_to_code(quality))
+
+    def _decode(self, header, sections):
+        frozen = self._require_frozen()
+        if header.tables_digest != frozen.digest:
+            raise TablesMismatchError(
+                f"The stream was written by {header.preset}@{header.preset_version} with tables "
+                f"{header.tables_digest.hex()}, but {self.name}@{self.version} holds tables "
+                f"{frozen.digest.hex()}; decode it with the codec that wrote it."
+            )
+        if header.step_code > steps.MAX_STEP_CODE:
+            raise CorruptStreamError(
+                f"Expected a step code of at most {steps.MAX_STEP_CODE}, the stream has "
+                f"{header.step_code}; it is damaged."
+            )
+        if len(header.section_lengths) != SECTIONS:
+            raise CorruptStreamError(
+                f"Expected {SECTIONS} sections, the stream has {len(header.section_lengths)}; "
+                "it is damaged."
+            )
+        shape = padded_shape(header.height, header.width, frozen.contexts.levels)
+        source = DecodingSource(sections, self._range_coder())
+        return scan(frozen.contexts, shape, header.step_code, source)
+
+    # --- pixels ----------------------------------------------------------------------------------
+
+    def _to_pixels(self, picture, header) -> np.ndarray:
+        """Base picture in 1/64 step -> decoded image."""
+        step = steps.step_size(header.step_code)
+        planes = picture.astype(np.float32) * np.float32(step / 64)
+        if self._synthesis is None:
+            from gan_tfc.models.inference import compiled
+
+            self._synthesis = compiled(self.model.synthesis)
+        base = (planes.reshape(-1, 3) @ COLOUR.T).reshape(1, *planes.shape)
+        pixels = self._synthesis(base, np.full((1, 1), step, np.float32))
+        return _to_uint8(pixels[0, : header.height, : header.width])
+
+    def _range_coder(self):
+        if self._coder is None:
+            from gan_tfc.entropy_models.tfc_coder import make_coder
+
+            self._coder = make_coder(self._require_frozen().tables, self.engine)
+        return self._coder
+
+    def _require_frozen(self) -> FrozenTables:
+        if self.frozen is None:
+            raise NotFrozenError(
+                "Expected a codec with coding tables, but this one was trained and not frozen; "
+                "call freeze_tables() once after training."
+            )
+        return self.frozen
+
+    # --- train and keep --------------------------------------------------------------------------
+
+    def compile(self, *args, **kwargs):
+        """Configure training; see `gan_tfc.models.wavelet_codec.WaveletCodec.compile`."""
+        self.model.compile(*args, **kwargs)
+
+    def fit(self, *args, **kwargs):
+        """Train the Keras model; see `keras.Model.fit`.
+
+        Training what decides bits (loss "rate_distortion") drops the frozen tables: streams of the
+        old ones would no longer decode.
+        """
+        self._synthesis = None
+        if self.model.objective is not None and not self.model.objective.needs_synthesis:
+            self.frozen = self._coder = None
+        return self.model.fit(*args, **kwargs)
+
+    def freeze_tables(self, photos=None, count=120, seed=0) -> None:
+        """Turn the trained networks into integers and build the coding tables, once.
+
+        Args:
+            photos: sequence of uint8 `(H, W, 3)` arrays or a folder; tables are then fitted to what
+                the encoder really codes. None uses the densities that training assumed.
+            count: how many photos are used.
+            seed: of the choice of photos and qualities.
+        """
+        from gan_tfc.entropy_models.freezing import calibrated_tables
+
+        self.frozen = calibrated_tables(self.model, photos, count, seed)
+        self._coder = None
+
+    def save(self, folder) -> None:
+        """Write a preset folder, the same kind as the shipped ones; see `gan_tfc.zoo`."""
+        from gan_tfc.zoo.preset import save_preset
+
+        save_preset(self, folder)
+
+
+class _Encoder:
+    """One image on its way into streams: the transform is done once, whatever quality is tried."""
+
+    def __init__(self, codec: Codec, frozen: FrozenTables, image: np.ndarray):
+        self.codec, self.frozen, self.image = codec, frozen, image
+        self.height, self.width = image.shape[:2]
+        self.shape = padded_shape(self.height, self.width, frozen.contexts.levels)
+        self.coarsest, self.details = picture_bands(image, frozen.contexts.levels)
+        self.quantiser = Quantiser(frozen.tables)
+
+    def encode(self, code: int) -> bytes:
+        """The stream at a step code."""
+        source = self._source(code, self.codec._range_coder())
+        self._scan(code, source)
+        return container.pack(**self._fields(code), sections=source.finish())
+
+    def reconstruct(self, code: int) -> np.ndarray:
+        """The decoded image at a step code, without a stream."""
+        last = self._scan(code, self._source(code))
+        lengths = (0,) * SECTIONS
+        header = container.Header(**self._fields(code), section_lengths=lengths)
+        return self.codec._to_pixels(last.picture, header)
+
+    def _source(self, code, coder=None):
+        return EncodingSource(self.coarsest, self.details, code, self.quantiser, coder)
+
+    def _scan(self, code, source):
+        *_, last = scan(self.frozen.contexts, self.shape, code, source)
+        return last
+
+    def _fields(self, code):
+        return {
+            "preset": self.codec.name,
+            "preset_version": self.codec.version,
+            "tables_digest": self.frozen.digest,
+            "width": self.width,
+            "height": self.height,
+            "step_code": code,
+        }
+
+
+def read_preview_prefix(path, scale) -> bytes:
+    """The bytes of a file that a preview needs, and no more."""
+    with open(path, "rb") as file:
+        data = file.read(container.MAX_HEADER_BYTES)
+        header, _ = container.parse_header(data)
+        needed = container.prefix_length(header, section_of(_preview_level(scale)) + 1)
+        if needed > len(data):
+            data += file.read(needed - len(data))
+    return data
+
+
+def describe(data) -> dict:
+    """What a stream says of itself; see `gan_tfc.info`."""
+    header, sections = container.unpack(data)
+    names = ["1/8", "1/4", "1/2", "1"]
+    total = header.stream_bytes
+    return {
+        "preset": header.preset,
+        "version": header.preset_version,
+        "width": header.width,
+        "height": header.height,
+        "quality": steps.code_to_quality(header.step_code),
+        "step": steps.step_size(header.step_code),
+        "bytes": total,
+        "bpp": 8 * total / (header.width * header.height),
+        "sections": {
+            "header": total - sum(header.section_lengths),
+            **{f"scale {n}": len(s) for n, s in zip(names, sections, strict=False)},
+        },
+    }
+
+
+def stream_bytes(data) -> bytes:
+    """Bytes of a stream given as bytes or as the path of a file."""
+    if isinstance(data, (str, os.PathLike)):
+        try:
+            return Path(data).read_bytes()
+        except OSError as error:
+            raise GanTfcError(f"Expected a .gtc file, but {data}: {error.strerror}.") from error
+    return data
+
+
+def _preview_level(scale) -> int:
+    if scale not in PREVIEW_SCALES:
+        raise GanTfcError(
+            f"Expected a scale among {', '.join(map(str, PREVIEW_SCALES))}, received {scale}."
+        )
+    return PREVIEW_SCALES.index(scale)
+
+
+def _to_uint8(pixels) -> np.ndarray:
+    """[-0.5, 0.5] -> 0..255, rounded and clipped."""
+    return np.clip(np.floor((pixels + 0.5) * 255 + 0.5), 0, 255).astype(np.uint8)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two sources of symbols for a `scan`: a picture to encode, or a stream to decode."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gan_tfc.coding import steps
+from gan_tfc.coding.scan import COARSEST, SECTIONS, section_of
+
+
+class EncodingSource:
+    """Quantises a picture's latents pass by pass and feeds them to the coder.
+
+    Args:
+        coarsest: `(H, W, 3)` float32, the coarsest band, pixels in [0, 1].
+        details: `(H, W, 9)` float32 for each level, finest first.
+        code: step code.
+        quantiser: a `gan_tfc.coding.quantiser.Quantiser`.
+        coder: a coder as made by `make_coder`, or None to choose symbols without writing them.
+    """
+
+    def __init__(self, coarsest, details, code, quantiser, coder=None):
+        self._coarsest = coarsest / np.float32(steps.coarsest_step_size(code))
+        self._details = details
+        self._scale = np.float32(1 / steps.step_size(code))
+        self._quantise = quantiser
+        self._encoders = [coder.encoder() for _ in range(SECTIONS)] if coder else None
+
+    def __call__(self, level, mask, rows, means):
+        if level == COARSEST:
+            symbols = np.floor(self._coarsest[mask] + np.float32(0.5)).astype(np.int32)
+            self._write(level, symbols, rows)
+            return symbols
+        symbols = np.zeros(rows.shape, np.int32)
+        coded = np.flatnonzero(rows)
+        latents = self._details[level][mask][coded] * self._scale
+        rows = rows[coded]
+        symbols[coded] = self._quantise(latents - means[coded] * np.float32(0.25), rows)
+        self._write(level, symbols[coded], rows)
+        return symbols
+
+    def _write(self, level, symbols, rows):
+        if self._encoders:
+            self._encoders[section_of(level)].encode(symbols, rows)
+
+    def finish(self) -> list[bytes]:
+        """The finished sections."""
+        return [encoder.finish() for encoder in self._encoders]
+
+
+class DecodingSource:
+    """Reads symbols from the sections of a stream.
+
+    Args:
+        sections: payloads, coarse first; may be a prefix of all sections.
+        coder: a coder as made by `make_coder`.
+    """
+
+    def __init__(self, sections: Sequence[bytes], coder):
+        self._decoders = [coder.decoder(section) for section in sections]
+
+    def __call__(self, level, mask, rows, means):
+        decoder = self._decoders[section_of(level)]
+        if level == COARSEST:
+            return decoder.decode(rows)
+        symbols = np.zeros(rows.shape, np.int32)
+        coded = np.flatnonzero(rows)
+        symbols[coded] = decoder.decode(rows[coded])
+        return symbols

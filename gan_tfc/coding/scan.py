@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order of the symbols: coarse to fine, two checkerboard passes a level.
+
+```
+ coarsest band --> picture --+--> context network --> means, scale indexes --> symbols of pass 1
+        ^                    |          |                                            |
+        |                    |          +---- features, known values <---------------+
+        |                    |                       |
+        +-- merge_level <----+---- values <----------+--> means, scale indexes --> symbols of pass 2
+```
+
+Encoder and decoder run the same `scan`; they differ only in where symbols come from. A symbol's value
+is ``4 * symbol + mean`` in 1/4 step. Symbols whose scale index is 0 are surely zero and are not coded.
+
+Rows of the coding tables: 0..63 by scale index (row 0 is never coded), then three rows, one for each
+colour plane, for each octave 2..8 of the coarsest band's step.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_tfc.coding import contexts, lifting, steps
+from gan_tfc.coding.integer_network import SCALE_INDEXES, IntegerContextNetwork
+
+#: (level, mask, rows, means) -> symbols. The mask `(H, W, 9)` says which latents of the level the pass
+#: codes; rows, means (1/4 step) and symbols are one-dimensional, in C order of the mask. Rows are 0
+#: where the symbol is surely zero. For the coarsest band, level is COARSEST and the mask is all True.
+SymbolSource = Callable[[int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+COARSEST = -1
+TABLE_ROWS = SCALE_INDEXES + 3 * (steps.MAX_OCTAVE - steps.MIN_OCTAVE + 1)
+_MAX_SYMBOL = 2**17
+
+#: A stream has four sections: the coarsest band with all levels that an eighth-size picture needs,
+#: then one for each finer level.
+SECTIONS = 4
+
+
+@dataclass(frozen=True)
+class ContextModel:
+    """All integer networks of a preset.
+
+    Args:
+        networks: one network per level, finest first.
+        phase: nine 0/1 integers, see `contexts.first_pass_mask`.
+    """
+
+    networks: tuple[IntegerContextNetwork, ...]
+    phase: np.ndarray
+
+    @property
+    def levels(self) -> int:
+        return len(self.networks)
+
+
+@dataclass(frozen=True)
+class ScanStep:
+    """The state after the coarsest band (level = number of levels) or after one more level.
+
+    Attributes:
+        level: the level just merged, 0 for the finest.
+        picture: `(H, W, 3)` int64 in 1/64 step: the picture at scale ``2**level``.
+        values: `(H/2, W/2, 9)` int64 in 1/4 step, or None for the coarsest band.
+        scales: scale indexes behind `values`, int32, or None.
+    """
+
+    level: int
+    picture: np.ndarray
+    values: np.ndarray | None
+    scales: np.ndarray | None
+
+
+def section_of(level: int) -> int:
+    """The section of the stream that holds a level (or COARSEST)."""
+    return 0 if level == COARSEST else max(0, SECTIONS - 1 - level)
+
+
+def coarsest_rows(shape: tuple[int, int, int], code: int) -> np.ndarray:
+    """Table rows of the coarsest band, flat, int32."""
+    first = SCALE_INDEXES + 3 * (steps.coarsest_octave(code) - steps.MIN_OCTAVE)
+    return np.broadcast_to(first + np.arange(3, dtype=np.int32), shape).reshape(-1)
+
+
+def scan(
+    model: ContextModel, shape: tuple[int, int], code: int, source: SymbolSource
+) -> Iterator[ScanStep]:
+    """Yield the picture at every scale, coarsest first, pulling symbols from `source`.
+
+    Args:
+        model: the context networks.
+        shape: padded height and width, multiples of ``2**levels``.
+        code: step code of the stream.
+        source: gives the symbols of a pass; it sees rows and means in C order of the pass's mask.
+    """
+    height, width = (side >> model.levels for side in shape)
+    rows = coarsest_rows((height, width, 3), code)
+    everything = np.ones((height, width, 3), bool)
+    symbols = _clipped(source(COARSEST, everything, rows, np.zeros(rows.shape, np.int32)))
+    picture = steps.coarsest_to_fixed(symbols.reshape(height, width, 3), code)
+    yield ScanStep(model.levels, picture, None, None)
+    values = None
+    for level in range(model.levels - 1, -1, -1):
+        values, scales = _scan_level(model, picture, values, code, level, source)
+        picture = lifting.merge_level(picture, 16 * values)
+        yield ScanStep(level, picture, values, scales)
+
+
+def _scan_level(model, picture, parents, code, level, source):
+    """Values `(H, W, 9)` int64 in 1/4 step and scale indexes of one level."""
+    network = model.networks[level]
+    mask = contexts.first_pass_mask(*picture.shape[:2], model.phase)
+    features, means, scales = network.first(contexts.context(picture, parents, code, level))
+    values = np.zeros(mask.shape, np.int64)
+    _fill(values, mask, means, scales, level, source)
+    second_means, second_scales = network.second(features, contexts.known_values(values, mask))
+    np.logical_not(mask, out=mask)
+    _fill(values, mask, second_means, second_scales, level, source)
+    scales[mask] = second_scales[mask]
+    return values, scales
+
+
+def _fill(values, mask, means, scales, level, source):
+    means = means[mask]
+    values[mask] = 4 * _clipped(source(level, mask, scales[mask], means)) + means
+
+
+def _clipped(symbols: np.ndarray) -> np.ndarray:
+    """A hostile stream may hold symbols up to 2**30; arithmetic is bounded here, once for all."""
+    return np.clip(symbols, -_MAX_SYMBOL, _MAX_SYMBOL).astype(np.int64)

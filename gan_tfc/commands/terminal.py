@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speaking to the user: sentences on stderr, answers on stdout."""
+
+import contextlib
+import os
+import sys
+
+from gan_tfc.errors import GanTfcError
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(f"gan-tfc: {' '.join(text.split())}", file=sys.stderr)
+
+
+def report(error: BaseException, source: str | None = None) -> None:
+    """An error as one line on stderr, with the file it is about unless it names it."""
+    text = _sentence(error)
+    if source is not None and source not in text:
+        text = f"{source}: {text}"
+    say(f"error: {text}")
+
+
+def _sentence(error) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this: use a smaller picture."
+    if isinstance(error, OSError) and not isinstance(error, GanTfcError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    return str(error) or type(error).__name__
+
+
+def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """`warnings.showwarning` for users: the text without the line of code that caused it."""
+    say(f"warning: {message}")
+
+
+def tolerate_any_file_name() -> None:
+    """Lets stdout print file names that its encoding lacks, escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def close_stdout() -> None:
+    """After a broken pipe: what is still buffered goes nowhere, without a complaint at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def console(stderr: bool = False):
+    """A rich console; in a file or a pipe, wide enough that no table is wrapped."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr)
+    return made if made.is_terminal else Console(stderr=stderr, width=160)
+
+
+@contextlib.contextmanager
+def status(text: str):
+    """Shows that something takes a while; only to a person at a terminal."""
+    progress = console(stderr=True)
+    if not progress.is_terminal:
+        yield
+        return
+    with progress.status(text):
+        yield
+
+
+def load(preset: str, engine: str = "auto"):
+    """`gan_tfc.load`, which takes seconds, under a status line."""
+    import gan_tfc
+
+    with status(f"loading {preset}"):
+        return gan_tfc.load(preset, engine)

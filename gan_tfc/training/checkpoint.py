@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints that resume exactly: every variable of model and optimizer in one NumPy file.
+
+A file is written beside its final name and renamed, so a killed run leaves the previous checkpoint.
+"""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from gan_tfc.errors import GanTfcError
+
+FILE_NAME = "checkpoint.npz"
+
+
+def _variables(model):
+    yield from ((f"model/{i}", v) for i, v in enumerate(model.variables))
+    yield from ((f"optimizer/{i}", v) for i, v in enumerate(model.optimizer.variables))
+
+
+def save_checkpoint(folder, model, step: int, stage: str) -> None:
+    """Write model, optimizer (with averaged weights) and step number to `folder`."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
+    arrays = {name: np.array(v) for name, v in _variables(model)}
+    buffer = io.BytesIO()
+    np.savez(buffer, step=step, stage=stage, **arrays)
+    path = Path(folder) / FILE_NAME
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(buffer.getvalue())
+    os.replace(temporary, path)
+
+
+def read_checkpoint(folder):
+    """The arrays of a checkpoint as a dict, or None when the folder has none.
+
+    Raises:
+        GanTfcError: when the file is damaged.
+    """
+    path = Path(folder) / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        with np.load(path) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError) as error:
+        raise GanTfcError(f"{path} is no checkpoint ({error}); delete it to start anew.") from error
+
+
+def restore_checkpoint(arrays, model) -> int:
+    """Put a checkpoint's arrays into a compiled, built model and return its step number.
+
+    Raises:
+        GanTfcError: when the checkpoint belongs to a different model or optimizer.
+    """
+    variables = dict(_variables(model))
+    wanted = {name: tuple(v.shape) for name, v in variables.items()}
+    found = {name: a.shape for name, a in arrays.items() if "/" in name}
+    if wanted != found:
+        raise GanTfcError(
+            f"The checkpoint holds {len(found)} arrays that do not fit the {len(wanted)} variables of "
+            "this configuration; resume with the configuration that wrote it, or use a new folder."
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    return int(arrays["step"])

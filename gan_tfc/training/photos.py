@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Photos for training, and batches of random crops that depend on the seed and the step alone."""
+
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gan_tfc.errors import GanTfcError, ImageError
+from gan_tfc.images import read_image
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".avif"}
+
+
+class PhotoFolder(Sequence):
+    """All readable photos below a folder, decoded when first used and kept while there is room.
+
+    Args:
+        folder: searched recursively.
+        minimum_side: smaller photos are left out, with one warning that counts them.
+        cache_bytes: how much decoded pixels may take.
+
+    Raises:
+        GanTfcError: when there is no usable photo.
+    """
+
+    def __init__(self, folder, minimum_side=64, cache_bytes=4 * 2**30):
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise GanTfcError(f"Expected a folder of photos, but {folder} is none.")
+        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._cache_left = cache_bytes
+        self._lock = threading.Lock()
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        self.paths, skipped = [], []
+        for path in paths:
+            try:
+                usable = min(_size(path)) >= minimum_side
+            except OSError:
+                usable = False
+            (self.paths if usable else skipped).append(path)
+        if skipped:
+            warnings.warn(
+                f"Left out {len(skipped)} files of {folder} that are unreadable or smaller than "
+                f"{minimum_side} pixels, the first one {skipped[0].name}.",
+                stacklevel=2,
+            )
+        if not self.paths:
+            raise GanTfcError(
+                f"Expected photos of at least {minimum_side}x{minimum_side} pixels below {folder}, "
+                f"found none among {len(paths)} image files."
+            )
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        """uint8 `(H, W, 3)`."""
+        with self._lock:
+            if index in self._cache:
+                return self._cache[index]
+        image = read_image(self.paths[index])
+        with self._lock:
+            if index not in self._cache and image.nbytes <= self._cache_left:
+                self._cache[index] = image
+                self._cache_left -= image.nbytes
+        return image
+
+
+def _size(path):
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return image.size
+
+
+def open_photos(source: str, minimum_side: int = 64) -> Sequence:
+    """Photos of a folder, or of a TensorFlow Datasets name written ``tfds:NAME`` or ``tfds:NAME:SPLIT``.
+
+    Raises:
+        GanTfcError: when the folder or the data set has no usable photos.
+    """
+    if not str(source).startswith("tfds:"):
+        return PhotoFolder(source, minimum_side)
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise GanTfcError(
+            f"{source} needs TensorFlow Datasets: pip install tensorflow-datasets."
+        ) from error
+    _, name, *split = str(source).split(":")
+    data = tfds.load(name, split=split[0] if split else "train")
+    photos = [
+        np.broadcast_to(row["image"], (*row["image"].shape[:2], 3))
+        for row in tfds.as_numpy(data)
+        if min(row["image"].shape[:2]) >= minimum_side
+    ]
+    if not photos:
+        raise GanTfcError(
+            f"Expected images of at least {minimum_side}x{minimum_side} pixels in {source}, found none."
+        )
+    return photos
+
+
+class CropBatches(keras.utils.PyDataset):
+    """Batches for `WaveletCodec.fit`: dicts of ``image`` uint8 `(B, S, S, 3)`, ``step_code`` `(B,)`.
+
+    Batch `i` is drawn from a random generator seeded with ``(seed, i)``, so a resumed run sees exactly
+    what an uninterrupted one would have seen.
+
+    Args:
+        photos: sequence of uint8 `(H, W, 3)` arrays.
+        config: a `TrainConfig`.
+        first_step, last_step: which batches; the first one resumes, the last one is not included.
+    """
+
+    def __init__(self, photos, config, first_step=0, last_step=None):
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
+        self.photos = photos
+        self.config = config
+        self.first_step = first_step
+        self.last_step = config.total_steps if last_step is None else last_step
+        #: Seconds spent making batches, and how many were made.
+        self.seconds, self.made = 0.0, 0
+
+    def __len__(self):
+        return self.last_step - self.first_step
+
+    def __getitem__(self, index):
+        start = time.perf_counter()
+        config = self.config
+        rng = np.random.default_rng((config.seed, self.first_step + index))
+        crops = np.stack([self._crop(rng, config.crop_size) for _ in range(config.batch_size)])
+        codes = rng.uniform(*config.step_codes, config.batch_size).astype(np.float32)
+        self.seconds += time.perf_counter() - start
+        self.made += 1
+        return ({"image": crops, "step_code": np.floor(codes)},)
+
+    def _crop(self, rng, side):
+        while True:
+            index = int(rng.integers(len(self.photos)))
+            try:
+                photo = self.photos[index]
+                break
+            except ImageError as error:
+                warnings.warn(f"Skipped a photo: {error}", stacklevel=2)
+        height, width = photo.shape[:2]
+        if min(height, width) < side:
+            photo = np.pad(
+                photo, ((0, max(0, side - height)), (0, max(0, side - width)), (0, 0)), "reflect"
+            )
+            height, width = photo.shape[:2]
+        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+        crop = photo[top : top + side, left : left + side]
+        return crop[:, ::-1] if rng.integers(2) else crop

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A resumable training run: ``train(config, photos, folder)``."""
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gan_tfc.errors import GanTfcError
+from gan_tfc.models.wavelet_codec import WaveletCodec
+from gan_tfc.training.checkpoint import read_checkpoint, restore_checkpoint
+from gan_tfc.training.config import TrainConfig
+from gan_tfc.training.photos import CropBatches, open_photos
+from gan_tfc.training.progress import Checkpoints, Progress, StopAfter
+
+_LOSSES = {"contexts": "rate_distortion", "synthesis": "reconstruction"}
+WEIGHTS = "averaged.weights.h5"
+CONFIG = "config.json"
+
+
+def build_model(config: TrainConfig) -> WaveletCodec:
+    """The compiled model of a configuration, with fresh weights."""
+    from gan_tfc import losses
+
+    model = WaveletCodec(**config.model)
+    model.build()
+    loss = type(losses.get(_LOSSES[config.stage]))(**config.loss)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        1e-5, config.total_steps, alpha=0.01, warmup_target=config.learning_rate, warmup_steps=100
+    )
+    optimizer = keras.optimizers.Adam(
+        schedule,
+        global_clipnorm=config.global_clipnorm,
+        use_ema=True,
+        ema_momentum=config.ema_momentum,
+    )
+    # XLA on a CPU trains this model many times slower; elsewhere Keras chooses well.
+    jit = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def averaged_values(model) -> dict:
+    """Exponential moving averages of the trainable variables, by variable path, NumPy."""
+    return {
+        variable.path: np.array(average)
+        for variable, average in zip(
+            model.trainable_variables,
+            model.optimizer._model_variables_moving_average,
+            strict=True,
+        )
+    }
+
+
+def save_averaged_weights(model, path) -> None:
+    """Write the model's weights with the averaged values in place of the trained ones."""
+    # Copies: what `np.asarray` returns may share the variable's memory.
+    kept = {v.path: np.array(v) for v in model.trainable_variables}
+    averages = averaged_values(model)
+    try:
+        for variable in model.trainable_variables:
+            variable.assign(averages[variable.path])
+        temporary = Path(path).with_name(f"new-{Path(path).name}")
+        model.save_weights(temporary)
+        temporary.replace(path)
+    finally:
+        for variable in model.trainable_variables:
+            variable.assign(kept[variable.path])
+
+
+def train(config, source, folder, minutes=None, weights=None, console=None, checkpoint_seconds=120):
+    """Train one stage until its schedule or the time ends; continue if `folder` holds a checkpoint.
+
+    Args:
+        config: a `TrainConfig`.
+        source: folder of photos, ``tfds:NAME``, or a sequence of uint8 `(H, W, 3)` arrays.
+        folder: gets `checkpoint.npz` (resumes exactly), `averaged.weights.h5` (for use),
+            `config.json`, `log.jsonl` and TensorBoard events.
+        minutes: stop after this time, with a checkpoint; None for the whole schedule.
+        weights: a weights file of the same model to start from when there is no checkpoint, such as
+            the contexts stage's result for the synthesis stage.
+        console: a `rich.console.Console` for the progress bar.
+        checkpoint_seconds: time between checkpoints.
+
+    Returns:
+        The trained model with averaged weights, and the number of steps done so far.
+
+    Raises:
+        GanTfcError: unusable photos, or a checkpoint of another configuration.
+    """
+    start = time.monotonic()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(config.seed)
+    model = build_model(config)
+    arrays = read_checkpoint(folder)
+    first_step = 0
+    if arrays is not None:
+        if str(arrays["stage"]) != config.stage:
+            raise GanTfcError(
+                f"{folder} holds a run of stage {arrays['stage']}, but the configuration is of stage "
+                f"{config.stage}; use a folder of its own for each stage."
+            )
+        first_step = restore_checkpoint(arrays, model)
+    elif weights is not None:
+        model.load_weights(weights)
+        _restart_averages(model)
+    (folder / CONFIG).write_text(config.to_json())
+
+    photos = open_photos(source) if isinstance(source, (str, Path)) else source
+    batches = CropBatches(photos, config, first_step)
+    weights_path = folder / WEIGHTS
+    if len(batches) > 0:
+        seconds = None if minutes is None else 60.0 * minutes
+        callbacks = [Progress(folder, batches, seconds, console=console)]
+        if seconds is not None:
+            callbacks.append(StopAfter(seconds, start))
+        checkpoints = Checkpoints(
+            folder,
+            config.stage,
+            first_step,
+            checkpoint_seconds,
+            on_save=lambda: save_averaged_weights(model, weights_path),
+        )
+        callbacks.append(checkpoints)
+        model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+        first_step = checkpoints.steps_done
+    model.load_weights(weights_path)
+    return model, first_step
+
+
+def _restart_averages(model):
+    """Averages begin at the loaded weights, not at the random ones the optimizer was built with."""
+    for variable, average in zip(
+        model.trainable_variables, model.optimizer._model_variables_moving_average, strict=True
+    ):
+        average.assign(variable)

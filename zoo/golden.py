@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Golden files: streams of a preset with everything that decoding them must give, for ever.
+
+    golden/input.png      the picture
+    golden/q<Q>.gtc       its stream at quality Q
+    golden/q<Q>.png       the decoded picture
+    golden/symbols.npz    int32, for each Q: q<Q>/level_<i>, values of level i in 1/4 step,
+                          `(H/2, W/2, 9)`; q<Q>/picture, base picture in 1/64 step, `(H, W, 3)`
+
+Symbols are integers and equal on every machine. Pixels come out of a float network and may differ
+by rounding, so the decoded picture may be off by 1 of 255. Streams are decoded and never written
+again: another machine's encoder may choose other symbols, which is no fault.
+"""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from gan_tfc.codec import Codec
+from gan_tfc.errors import GanTfcError, PresetError
+from gan_tfc.files import write_atomically
+from gan_tfc.images import read_image, write_image
+
+INPUT, SYMBOLS = "input.png", "symbols.npz"
+#: Largest difference of a decoded picture, of 255.
+PIXEL_TOLERANCE = 1
+
+
+def make_golden(codec: Codec, folder, image, qualities: Iterable[float]) -> None:
+    """Write golden files of a preset that is about to be released.
+
+    Args:
+        codec: with frozen tables, name and version.
+        folder: the preset's `golden` folder; made here, or empty.
+        image: what `read_image` takes; small, for it ships with the preset.
+        qualities: of the streams.
+
+    Raises:
+        PresetError: the folder holds files already: golden files are never made anew.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise PresetError(
+            f"Expected an empty folder, but {folder} holds files; golden files are never made anew."
+        )
+    image = read_image(image)
+    write_image(folder / INPUT, image)
+    symbols = {}
+    for quality in qualities:
+        data = codec.compress(image, quality)
+        name = f"q{quality:g}"
+        write_atomically(folder / f"{name}.gtc", data)
+        write_image(folder / f"{name}.png", codec.decompress(data))
+        symbols |= {f"{name}/{key}": value for key, value in _symbols(codec, data).items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **symbols)
+    write_atomically(folder / SYMBOLS, buffer.getvalue())
+
+
+def check_golden(codec: Codec, folder) -> list[str]:
+    """Decode golden streams and compare symbols exactly, pixels within `PIXEL_TOLERANCE`.
+
+    Args:
+        codec: the preset as it is installed here.
+        folder: its `golden` folder.
+
+    Returns:
+        A sentence for each difference; empty when all is as it was released.
+    """
+    folder = Path(folder)
+    try:
+        with np.load(folder / SYMBOLS, allow_pickle=False) as arrays:
+            expected = dict(arrays)
+    except (OSError, ValueError, EOFError) as error:
+        return [f"expected golden symbols in {folder / SYMBOLS}, which cannot be read ({error})."]
+    names = sorted({key.partition("/")[0] for key in expected})
+    extra = sorted({path.stem for path in folder.glob("q*.gtc")} - set(names))
+    problems = [f"{folder / name}.gtc has no golden symbols." for name in extra]
+    if not names:
+        problems.append(f"{folder / SYMBOLS} is empty.")
+    for name in names:
+        try:
+            problems += _check_stream(codec, folder / name, expected)
+        except (GanTfcError, OSError) as error:
+            problems.append(f"{folder / name}.gtc does not decode: {error}")
+    return problems
+
+
+def _check_stream(codec, path, expected):
+    data = path.with_name(f"{path.name}.gtc").read_bytes()
+    found = {f"{path.name}/{key}": value for key, value in _symbols(codec, data).items()}
+    wanted = {key: value for key, value in expected.items() if key.startswith(f"{path.name}/")}
+    problems = [
+        f"{path}.gtc: {key.partition('/')[2]} differs from its golden symbols."
+        for key in sorted({*found, *wanted})
+        if not np.array_equal(found.get(key), wanted.get(key))
+    ]
+    golden = read_image(path.with_name(f"{path.name}.png")).astype(int)
+    decoded = codec.decompress(data).astype(int)
+    if golden.shape != decoded.shape:
+        problems.append(f"{path}.gtc: decoded to shape {decoded.shape}, expected {golden.shape}.")
+    elif (difference := int(np.abs(golden - decoded).max())) > PIXEL_TOLERANCE:
+        problems.append(
+            f"{path}.gtc: decoded pixels differ by up to {difference} from {path.name}.png, "
+            f"expected at most {PIXEL_TOLERANCE}."
+        )
+    return problems
+
+
+def _symbols(codec, data):
+    """What must be equal, by the names in `symbols.npz`."""
+    *_, last = steps = codec.symbols(data)
+    found = {f"level_{s.level}": s.values.astype(np.int32) for s in steps if s.values is not None}
+    return found | {"picture": last.picture.astype(np.int32)}
