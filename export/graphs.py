@@ -2,16 +2,18 @@
 """Integer context networks as graphs for other runtimes.
 
 ```
- context --conv3 > floor, clip--+--conv3 > floor, clip--(+)--clip--> features --conv1 > floor, clip--> means, scales
-                                +------------------------+
+ context --conv3 > floor, clip--+--conv3 > floor, clip--(+)--clip--> features
+                                +------------------------+              |
+                                  means, scales <--floor, clip < conv1--+
  known --conv3--(+)--floor, clip--conv1 > floor, clip--> means, scales
  features --conv1-+
 ```
 
-Every tensor holds integers in float32 below 2**24 (times a power of two), so all runtimes give the outputs
-of `gan_tfc.coding.integer_network.IntegerContextNetwork` to the last bit, in whatever order they add and
-wherever a converter folds the multiplication by ``2**-shift``. That ends with any other number format: never
-convert these graphs to float16, bfloat16 or int8, nor run them where float32 is multiplied as TF32.
+Every tensor holds integers in float32 below 2**24 (times a power of two), so all runtimes give the
+outputs of `gan_tfc.coding.integer_network.IntegerContextNetwork` to the last bit, in whatever order
+they add and wherever a converter folds the multiplication by ``2**-shift``. Other number formats
+end that: never convert these graphs to float16, bfloat16 or int8, nor run them where TF32 replaces
+float32.
 """
 
 import tempfile
@@ -64,8 +66,8 @@ def second(network: IntegerContextNetwork, name: str = "second") -> keras.Model:
         name: of the Keras model, a valid variable scope.
 
     Returns:
-        A model from a dict of ``features`` `(B, H, W, F)` and ``known`` `(B, H, W, 10)` to a dict of
-        ``means`` and ``scales`` `(B, H, W, 9)`: integers in float32, any B, H and W.
+        A model from a dict of ``features`` `(B, H, W, F)` and ``known`` `(B, H, W, 10)` to a dict
+        of ``means`` and ``scales`` `(B, H, W, 9)`: integers in float32, any B, H and W.
     """
     channels = network.weights["mix/kernel"].shape[2]
     features = keras.Input((None, None, channels), name="features", dtype="float32")

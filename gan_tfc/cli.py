@@ -9,7 +9,6 @@ parsed arguments in `gan_tfc.commands`, imported when it is called: `--help` nee
 import argparse
 import importlib
 import math
-import os
 import sys
 import warnings
 
@@ -33,8 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     terminal.tolerate_any_file_name()
     args = make_parser().parse_args(argv)
-    # Read when TensorFlow is imported; its start-up notes are no business of the user's.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    terminal.quieten_tensorflow()
     with warnings.catch_warnings():
         warnings.showwarning = terminal.show_warning
         try:
@@ -206,8 +204,12 @@ def _add_train(commands):
         metavar="DIR",
         help="folder of the run, continued where it holds one; default runs/NAME",
     )
-    parser.add_argument(
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
         "--weights", metavar="FILE", help="weights to start from, such as another stage's"
+    )
+    start.add_argument(
+        "--codec", metavar="PRESET", help="preset to start from, for the synthesis stage"
     )
     parser.add_argument("--list", action="store_true", help="list the built-in configurations")
 

@@ -15,6 +15,8 @@ Everything right of the symbols is integer arithmetic and the same on every mach
 floats choose symbols in the encoder and pixels in the decoder, never bits.
 """
 
+import math
+import numbers
 import os
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from gan_tfc.coding import container, steps
 from gan_tfc.coding.colour import COLOUR
 from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.coding.lifting import padded_shape, picture_bands
-from gan_tfc.coding.passes import DecodingSource, EncodingSource
+from gan_tfc.coding.passes import DecodingSource, EncodingSource, least_bytes
 from gan_tfc.coding.quantiser import Quantiser
 from gan_tfc.coding.scan import SECTIONS, scan, section_of
 from gan_tfc.errors import (
@@ -100,6 +102,9 @@ class Codec:
                 f"Expected one of quality, max_bytes, target_bpp and min_psnr, received "
                 f"{' and '.join(given)}; leave out all but one."
             )
+        for name, value in given.items():
+            if not isinstance(value, numbers.Real) or not math.isfinite(value):
+                raise GanTfcError(f"Expected {name} to be a finite number, received {value!r}.")
         encoder = _Encoder(self, frozen, read_image(image))
         if min_psnr is not None:
             return reach_psnr(encoder, float(min_psnr))
@@ -154,6 +159,11 @@ class Codec:
             StreamError: the data is no stream of this codec or ends too early.
         """
         level = _preview_level(scale)
+        if level > self._require_frozen().contexts.levels:
+            raise GanTfcError(
+                f"Expected a scale up to {2**self.frozen.contexts.levels}, which is as small as a "
+                f"picture of {self.name}@{self.version} gets, received {scale}."
+            )
         header, sections = container.unpack_prefix(data, section_of(level) + 1)
         for step in self._decode(header, sections):
             if step.level == level:
@@ -196,6 +206,13 @@ class Codec:
                 "it is damaged."
             )
         shape = padded_shape(header.height, header.width, frozen.contexts.levels)
+        band = (*(side >> frozen.contexts.levels for side in shape), 3)
+        least = least_bytes(frozen.tables, band, header.step_code)
+        if len(sections[0]) < least:
+            raise CorruptStreamError(
+                f"Expected at least {least} bytes in the first section of {header.width} x "
+                f"{header.height} pixels, the stream has {len(sections[0])}; it is damaged."
+            )
         source = DecodingSource(sections, self._range_coder())
         return scan(frozen.contexts, shape, header.step_code, source)
 
@@ -240,10 +257,12 @@ class Codec:
         Training what decides bits (loss "rate_distortion") drops the frozen tables: streams of the
         old ones would no longer decode.
         """
-        self._synthesis = None
         if self.model.objective is not None and not self.model.objective.needs_synthesis:
             self.frozen = self._coder = None
-        return self.model.fit(*args, **kwargs)
+        try:
+            return self.model.fit(*args, **kwargs)
+        finally:
+            self._synthesis = None  # a callback may have decoded, with the weights of then
 
     def freeze_tables(self, photos=None, count=120, seed=0) -> None:
         """Turn the trained networks into integers and build the coding tables, once.
@@ -256,6 +275,10 @@ class Codec:
         """
         from gan_tfc.entropy_models.freezing import calibrated_tables
 
+        if isinstance(photos, (str, os.PathLike)):
+            from gan_tfc.training.photos import open_photos
+
+            photos = open_photos(photos)
         self.frozen = calibrated_tables(self.model, photos, count, seed)
         self._coder = None
 

@@ -34,15 +34,22 @@ def fit_bytes(encoder, max_bytes: int) -> bytes:
         return finest
     fits, too_big = COARSEST_CODE, FINEST_CODE
     room, excess = math.log(max_bytes / len(data)), math.log(len(finest) / max_bytes)
+    # What pulls the next try towards either end. After two tries on one side the pull of the other
+    # end is halved (the Illinois rule): without it, a steep curve takes hundreds of tries.
+    low, high, last_fitted = room, excess, None
     while fits - too_big > 1 and room > _CLOSE_BYTES:
         # Aim a little below the limit: a hit from below ends the search.
-        share = (room - _CLOSE_BYTES / 2) / (room + excess)
+        share = (low - _CLOSE_BYTES / 2) / (low + high)
         middle = min(max(round(fits + share * (too_big - fits)), too_big + 1), fits - 1)
         candidate = encoder.encode(middle)
-        if len(candidate) <= max_bytes:
+        fitted = len(candidate) <= max_bytes
+        if fitted:
             fits, data, room = middle, candidate, math.log(max_bytes / len(candidate))
+            low, high = room, high / 2 if last_fitted is True else high
         else:
             too_big, excess = middle, math.log(len(candidate) / max_bytes)
+            low, high = low / 2 if last_fitted is False else low, excess
+        last_fitted = fitted
     return data
 
 

@@ -91,11 +91,15 @@ def tiny_codec():
         synthesis_blocks=1,
     )
     model.build()
-    # Heads begin at zero, and would predict the same whatever the context.
+    # Heads begin at zero, and would predict the same whatever the context. The biases make finer
+    # levels' scales smaller, as in pictures; one in a hundred is "surely zero".
     rng = np.random.default_rng(0)
-    heads = [getattr(n, f"{which}_head") for n in model.networks for which in ("first", "second")]
-    for layer in (*heads, model.synthesis.get_layer("residual")):
-        layer.kernel.assign(rng.normal(0, 0.1, layer.kernel.shape))
+    for level, network in enumerate(model.networks):
+        for head in (network.first_head, network.second_head):
+            head.kernel.assign(rng.normal(0, 0.1, head.kernel.shape))
+            head.bias.assign(np.repeat([0, -1.5 + level / 4], 9))
+    residual = model.synthesis.get_layer("residual")
+    residual.kernel.assign(rng.normal(0, 0.05, residual.kernel.shape))
     # Presets store float16: rounded here, a saved and loaded codec has the same weights.
     for weight in model.weights:
         weight.assign(np.asarray(weight, np.float16).astype(np.float32))
@@ -110,3 +114,16 @@ def tiny_preset(tiny_codec, tmp_path_factory):
     folder = tmp_path_factory.mktemp("zoo") / "tiny" / "1"
     tiny_codec.save(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_zoo(tiny_preset):
+    """Root of a zoo that holds `tiny@1` alone, in place of the shipped one; not to be changed."""
+    from gan_tfc.zoo import registry
+
+    root = tiny_preset.parents[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "ROOT", root)
+        registry.shared.cache_clear()
+        yield root
+    registry.shared.cache_clear()

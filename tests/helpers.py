@@ -45,7 +45,7 @@ def random_network(rng, features=8):
 
 
 def worst_network(rng, features=28):
-    """A network at the bound: all weights +-127, and biases that bring accumulators up to 2**24 - 1.
+    """A network at the bound: weights +-127, and biases that bring accumulators up to 2**24 - 1.
 
     The trunk's input is forced to about 200..255, so that its accumulators run up to some 8 million
     and a bias of the other sign brings the result back into the visible range 0..255.
@@ -89,6 +89,53 @@ def random_context(rng, height, width):
 def random_known(rng, height, width):
     """Integers in [-127, 127], float32 `(height, width, 10)`."""
     return rng.integers(-127, 128, (height, width, BANDS + 1)).astype(np.float32)
+
+
+def exact_convolve(x, kernel):
+    """Convolution with zeros outside in int64, one tap at a time."""
+    half = kernel.shape[0] // 2
+    height, width, _ = x.shape
+    padded = np.pad(x.astype(np.int64), ((half, half), (half, half), (0, 0)))
+    out = np.zeros((height, width, kernel.shape[3]), np.int64)
+    for row in range(kernel.shape[0]):
+        for column in range(kernel.shape[1]):
+            tap = padded[row : row + height, column : column + width]
+            out += tap @ kernel[row, column].astype(np.int64)
+    return out
+
+
+def exact_requantise(accumulator, shift, low, high):
+    """Round halves up, and clip, in int64."""
+    return np.clip((accumulator + (1 << (shift - 1))) >> shift, low, high)
+
+
+def exact_parameters(accumulator):
+    """Means and scale indexes of a head's accumulators."""
+    return exact_requantise(accumulator[..., :9], 11, -127, 127), (
+        exact_requantise(accumulator[..., 9:], 9, -20, 43) + 20
+    )
+
+
+def exact_first(weights, context):
+    """`IntegerContextNetwork.first` in int64."""
+
+    def layer(name, x):
+        return exact_convolve(x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
+
+    hidden = exact_requantise(layer("trunk_in", context), 7, 0, 255)
+    step = exact_requantise(layer("trunk", hidden), 7, -255, 255)
+    features = np.clip(hidden + step, 0, 255)
+    return features, *exact_parameters(layer("first_head", features))
+
+
+def exact_second(weights, features, known):
+    """`IntegerContextNetwork.second` in int64."""
+    hidden = exact_convolve(known, weights["known/kernel"]) + weights["known/bias"]
+    hidden += exact_convolve(features, weights["mix/kernel"])
+    hidden = exact_requantise(hidden, 7, 0, 255)
+    return exact_parameters(
+        exact_convolve(hidden, weights["second_head/kernel"]) + weights["second_head/bias"]
+    )
 
 
 def random_model(rng, levels=3, features=5):

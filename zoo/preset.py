@@ -55,9 +55,14 @@ def save_preset(codec: Codec, folder, metadata: dict | None = None) -> None:
             f"Expected a new folder, but {folder} holds a preset; save under the next version."
         )
     name, version = _named_by(folder, codec)
-    folder.mkdir(parents=True, exist_ok=True)
-    # All files are made beside the folder first: a failure leaves no half a preset.
-    scratch = Path(tempfile.mkdtemp(prefix=".preset-", dir=folder.parent))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # All files are made beside the folder first: a failure leaves no half a preset.
+        scratch = Path(tempfile.mkdtemp(prefix=".preset-", dir=folder.parent))
+    except OSError as error:
+        raise PresetError(
+            f"Expected a folder that can be written, but {folder}: {error.strerror}."
+        ) from error
     try:
         config = {
             "name": name,
@@ -90,6 +95,18 @@ def load_preset(folder, engine: str = "auto") -> Codec:
     if not (folder / CONFIG).is_file():
         raise PresetError(f"Expected a preset folder with {CONFIG}, but {folder} has none.")
     check_hashes(folder)
+    try:
+        return _read(folder, engine)
+    except PresetError:
+        raise
+    except Exception as error:  # The hashes are right: whoever wrote the files got them wrong.
+        raise PresetError(
+            f"{folder} is no preset that this version of gan_tfc reads ({error}); it was written "
+            "by another version, or by hand."
+        ) from error
+
+
+def _read(folder: Path, engine: str) -> Codec:
     config = json.loads((folder / CONFIG).read_text())
     model = keras.saving.deserialize_keras_object(config["model"])
     if not isinstance(model, WaveletCodec):
@@ -113,8 +130,8 @@ def check_hashes(folder) -> dict:
     folder = Path(folder)
     try:
         metadata = json.loads((folder / METADATA).read_text())
-        expected = metadata["sha256"]
-    except (OSError, ValueError, KeyError) as error:
+        expected = dict(metadata["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise PresetError(f"Expected {METADATA} with hashes in {folder}: {error}.") from error
     found = hashes(folder)
     for name in sorted({*expected, *found}):

@@ -8,7 +8,7 @@ point numbers in 1/64 of the quantiser step, in the order width, height reversed
     even -= (round(2**16 * DELTA) * (odd[n] + odd[n-1]) + 2**15) >> 16      (then GAMMA on odd from even,
     BETA on even from odd, ALPHA on odd from even: see `gan_tfc.layers.wavelet` for the float original)
 
-``>>`` floors. Products stay below 2**42 because every merged picture is clipped to ``LIMIT``; an
+``>>`` floors. Products stay below 2**44 because every merged picture is clipped to ``LIMIT``; an
 implementation without 64-bit integers can use doubles, which are exact up to 2**53.
 """
 

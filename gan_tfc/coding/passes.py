@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gan_tfc.coding import steps
-from gan_tfc.coding.scan import COARSEST, SECTIONS, section_of
+from gan_tfc.coding.scan import COARSEST, SECTIONS, coarsest_rows, section_of
+from gan_tfc.coding.tables import CodingTables
 
 
 class EncodingSource:
@@ -47,6 +48,23 @@ class EncodingSource:
     def finish(self) -> list[bytes]:
         """The finished sections."""
         return [encoder.finish() for encoder in self._encoders]
+
+
+def least_bytes(tables: CodingTables, shape: tuple[int, int, int], code: int) -> int:
+    """Bytes of the first section below which no picture can have been coded.
+
+    Every symbol of the coarsest band takes the bits of its row's likeliest one or more. Half of that
+    allows for the coder's rounding, 64 bytes for what it drops at the end of a stream; what is left
+    is enough to refuse a few bytes that claim to be millions of pixels.
+
+    Args:
+        tables: coding tables.
+        shape: of the coarsest band.
+        code: step code.
+    """
+    rows = (tables.cdf[row] for row in coarsest_rows((1, 1, shape[2]), code))
+    bits = sum(abs(int(row[0])) - np.log2(np.diff(row[1:]).max()) for row in rows)
+    return int(shape[0] * shape[1] * bits / 16) - 64
 
 
 class DecodingSource:

@@ -45,7 +45,7 @@ def _photo(captions, pictures):
         picture = Image.fromarray(pixels)
         draw.text((left, _CAPTION / 2), caption, fill=_INK, font=font, anchor="lm")
         band.paste(picture.resize(whole_size, Image.Resampling.LANCZOS), (left, _CAPTION))
-        corners = [(left + box[i] * scale, _CAPTION + box[i + 1] * scale) for i in (0, 2)]
+        corners = [(left + box[k] * scale, _CAPTION + box[k + 1] * scale) for k in (0, 2)]
         draw.rectangle(corners, outline=_FRAME, width=2)
         # Without interpolation: what is seen are the codec's pixels.
         part = picture.crop(box).resize(part_size, Image.Resampling.NEAREST)

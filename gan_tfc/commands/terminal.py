@@ -2,6 +2,7 @@
 """Speaking to the user: sentences on stderr, answers on stdout."""
 
 import contextlib
+import logging
 import os
 import sys
 
@@ -39,6 +40,12 @@ def tolerate_any_file_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")
+
+
+def quieten_tensorflow() -> None:
+    """Must run before TensorFlow is imported; `TF_CPP_MIN_LOG_LEVEL` of the user's is kept."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def close_stdout() -> None:

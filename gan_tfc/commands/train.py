@@ -28,10 +28,19 @@ def train(args) -> int:
 
     resumes = (folder / FILE_NAME).exists()
     ignored = "; --weights is for new runs only" if resumes and args.weights else ""
+    codec = terminal.load(args.codec) if args.codec else None
     terminal.say(f"{'continuing' if resumes else 'starting'} the run in {folder}{ignored}")
     console = terminal.console(stderr=True)
     try:
-        _, steps = run.train(config, args.data, folder, args.minutes, args.weights, console)
+        _, steps = run.train(
+            config,
+            args.data,
+            folder,
+            minutes=args.minutes,
+            weights=args.weights,
+            codec=codec,
+            console=console,
+        )
     except KeyboardInterrupt:
         terminal.say(f"stopped; --resume {folder} continues from the last checkpoint")
         raise

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CDF 9/7 wavelet by lifting (Daubechies and Sweldens, 1998), on `keras.ops`.
+r"""CDF 9/7 wavelet by lifting (Daubechies and Sweldens, 1998), on `keras.ops`.
 
 ```
  x --even--+-------+ B*---------+ D*----- * K --> low

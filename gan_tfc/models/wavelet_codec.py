@@ -167,6 +167,8 @@ class WaveletCodec(keras.Model):
 
         Args:
             inputs: dict of ``image`` `(B, H, W, 3)`, uint8 or floats 0..255, and ``step_code`` `(B,)`.
+                Optionally ``base`` `(B, H, W, 3)`, the base picture of a finished coding, RGB in
+                [-0.5, 0.5]; then nothing is coded here and ``bits`` is 0.
 
         Returns:
             A dict of ``bits`` `(B,)`, ``squared_error`` `(B,)` in steps squared, ``base`` and
@@ -174,7 +176,11 @@ class WaveletCodec(keras.Model):
         """
         image = ops.cast(inputs["image"], "float32") / 255.0 - 0.5
         code = ops.cast(inputs["step_code"], "float32")
-        base, bits, squared_error = self.scan(image, code, training=training)
+        if "base" in inputs:
+            base, bits = ops.cast(inputs["base"], "float32"), ops.zeros_like(code)
+            squared_error = bits
+        else:
+            base, bits, squared_error = self.scan(image, code, training=training)
         reconstruction = base
         if self.objective is None or self.objective.needs_synthesis:
             step = steps.BASE_STEP * 2.0 ** (code / steps.CODES_PER_OCTAVE)

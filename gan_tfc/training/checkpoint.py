@@ -6,6 +6,7 @@ A file is written beside its final name and renamed, so a killed run leaves the 
 
 import io
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,12 @@ def read_checkpoint(folder):
     if not path.exists():
         return None
     try:
-        with np.load(path) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError) as error:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        if not {"step", "stage"} <= set(arrays):
+            raise ValueError("it names no step and stage")
+        return arrays
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise GanTfcError(f"{path} is no checkpoint ({error}); delete it to start anew.") from error
 
 

@@ -26,6 +26,8 @@ class TrainConfig:
         global_clipnorm: limit of the gradient's norm over all variables.
         ema_momentum: of the averaged weights that are exported.
         step_codes: lowest and highest step code, sampled uniformly.
+        coded_copies: synthesis stage: how often each photo is coded beforehand by the frozen codec, see
+            `gan_tfc.training.coded`; 0 codes every crop anew, without tables, in the training step.
         seed: of crops and steps; a batch is a function of the seed and the step alone.
     """
 
@@ -39,6 +41,7 @@ class TrainConfig:
     global_clipnorm: float = 1.0
     ema_momentum: float = 0.998
     step_codes: tuple[int, int] = (51, 1766)
+    coded_copies: int = 0
     seed: int = 0
 
     def __post_init__(self):
@@ -78,7 +81,10 @@ def load_config(name_or_path: str) -> TrainConfig:
             raise GanTfcError(
                 f"Expected a JSON file or one of {', '.join(built_in())}, received {name_or_path!r}."
             )
-        text = path.read_text()
+        try:
+            text = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise GanTfcError(f"{path} is no training configuration: {error}.") from error
     try:
         fields = json.loads(text)
         if "step_codes" in fields:

@@ -16,6 +16,9 @@ from gan_tfc.images import read_image
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".avif"}
 
+#: So many damaged photos in a row are no accident.
+_TRIES = 100
+
 
 class PhotoFolder(Sequence):
     """All readable photos below a folder, decoded when first used and kept while there is room.
@@ -41,7 +44,7 @@ class PhotoFolder(Sequence):
         for path in paths:
             try:
                 usable = min(_size(path)) >= minimum_side
-            except OSError:
+            except Exception:  # For damaged files Pillow raises nearly any class.
                 usable = False
             (self.paths if usable else skipped).append(path)
         if skipped:
@@ -94,12 +97,12 @@ def open_photos(source: str, minimum_side: int = 64) -> Sequence:
             f"{source} needs TensorFlow Datasets: pip install tensorflow-datasets."
         ) from error
     _, name, *split = str(source).split(":")
-    data = tfds.load(name, split=split[0] if split else "train")
-    photos = [
-        np.broadcast_to(row["image"], (*row["image"].shape[:2], 3))
-        for row in tfds.as_numpy(data)
-        if min(row["image"].shape[:2]) >= minimum_side
-    ]
+    try:
+        rows = tfds.as_numpy(tfds.load(name, split=split[0] if split else "train"))
+        images = (row["image"] for row in rows)
+        photos = [read_image(image) for image in images if min(image.shape[:2]) >= minimum_side]
+    except Exception as error:  # Every data set, and every step of fetching one, has its own.
+        raise GanTfcError(f"Expected a data set with images in {source}: {error}") from error
     if not photos:
         raise GanTfcError(
             f"Expected images of at least {minimum_side}x{minimum_side} pixels in {source}, found none."
@@ -129,7 +132,7 @@ class CropBatches(keras.utils.PyDataset):
         self.seconds, self.made = 0.0, 0
 
     def __len__(self):
-        return self.last_step - self.first_step
+        return max(0, self.last_step - self.first_step)
 
     def __getitem__(self, index):
         start = time.perf_counter()
@@ -141,14 +144,18 @@ class CropBatches(keras.utils.PyDataset):
         self.made += 1
         return ({"image": crops, "step_code": np.floor(codes)},)
 
-    def _crop(self, rng, side):
-        while True:
-            index = int(rng.integers(len(self.photos)))
+    def _photo(self, rng):
+        for _ in range(_TRIES):
             try:
-                photo = self.photos[index]
-                break
+                return self.photos[int(rng.integers(len(self.photos)))]
             except ImageError as error:
                 warnings.warn(f"Skipped a photo: {error}", stacklevel=2)
+        raise GanTfcError(
+            f"Expected photos that can be read, but {_TRIES} in a row could not; see the warnings."
+        )
+
+    def _crop(self, rng, side):
+        photo = self._photo(rng)
         height, width = photo.shape[:2]
         if min(height, width) < side:
             photo = np.pad(

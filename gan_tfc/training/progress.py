@@ -23,7 +23,10 @@ class StopAfter(keras.callbacks.Callback):
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves a checkpoint every few seconds and at the end.
+    """Saves a checkpoint every few seconds and at the end of the epoch, a run's only one.
+
+    Not at the end of training: by then Keras has replaced the weights with their averages, and a
+    run that goes on from those is not the run that was stopped.
 
     Args:
         folder: of the run.
@@ -45,7 +48,7 @@ class Checkpoints(keras.callbacks.Callback):
         if time.monotonic() - self._last >= self.seconds:
             self._save()
 
-    def on_train_end(self, logs=None):
+    def on_epoch_end(self, epoch, logs=None):
         self._save()
 
     def _save(self):
@@ -78,7 +81,7 @@ class Progress(keras.callbacks.Callback):
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._start = self._window = time.monotonic()
-        self._done = 0
+        self._done = self._logged = 0
         self._bar = Progress(
             TextColumn("step {task.completed}/{task.total}"),
             BarColumn(),
@@ -106,10 +109,10 @@ class Progress(keras.callbacks.Callback):
         row |= {
             "step": step,
             "seconds": round(now - self._start, 1),
-            "steps_per_second": round(self.every / (now - self._window), 3),
+            "steps_per_second": round((self._done - self._logged) / (now - self._window), 3),
             "data_share": round(self.batches.seconds / max(1, self.batches.made) * rate, 4),
         }
-        self._window = now
+        self._window, self._logged = now, self._done
         with open(self.folder / "log.jsonl", "a") as log:
             log.write(json.dumps(row) + "\n")
         shown = " ".join(f"{key} {row[key]:.3f}" for key in ("loss", "bpp", "psnr") if key in row)
@@ -119,6 +122,9 @@ class Progress(keras.callbacks.Callback):
         )
         if self.writer is not None:
             self._write_events(row)
+        if hasattr(self.model, "jax_state_sync"):
+            # Under JAX a running step keeps its state to itself until asked to write it back.
+            self.model.jax_state_sync()
         for metric in self.model.metrics:
             metric.reset_state()
 

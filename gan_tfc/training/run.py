@@ -6,10 +6,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from rich.progress import Progress as ProgressBar
 
 from gan_tfc.errors import GanTfcError
 from gan_tfc.models.wavelet_codec import WaveletCodec
 from gan_tfc.training.checkpoint import read_checkpoint, restore_checkpoint
+from gan_tfc.training.coded import CodedCropBatches, CodedPhotos
 from gan_tfc.training.config import TrainConfig
 from gan_tfc.training.photos import CropBatches, open_photos
 from gan_tfc.training.progress import Checkpoints, Progress, StopAfter
@@ -70,7 +72,16 @@ def save_averaged_weights(model, path) -> None:
             variable.assign(kept[variable.path])
 
 
-def train(config, source, folder, minutes=None, weights=None, console=None, checkpoint_seconds=120):
+def train(
+    config,
+    source,
+    folder,
+    minutes=None,
+    weights=None,
+    console=None,
+    checkpoint_seconds=120,
+    codec=None,
+):
     """Train one stage until its schedule or the time ends; continue if `folder` holds a checkpoint.
 
     Args:
@@ -83,12 +94,14 @@ def train(config, source, folder, minutes=None, weights=None, console=None, chec
             the contexts stage's result for the synthesis stage.
         console: a `rich.console.Console` for the progress bar.
         checkpoint_seconds: time between checkpoints.
+        codec: instead of `weights`, a `gan_tfc.codec.Codec` to start from; its frozen tables code the
+            photos when the configuration asks for coded copies.
 
     Returns:
         The trained model with averaged weights, and the number of steps done so far.
 
     Raises:
-        GanTfcError: unusable photos, or a checkpoint of another configuration.
+        GanTfcError: unusable photos or weights, or a checkpoint of another configuration.
     """
     start = time.monotonic()
     folder = Path(folder)
@@ -105,12 +118,15 @@ def train(config, source, folder, minutes=None, weights=None, console=None, chec
             )
         first_step = restore_checkpoint(arrays, model)
     elif weights is not None:
-        model.load_weights(weights)
+        _load_weights(model, weights)
+        _restart_averages(model)
+    elif codec is not None:
+        model.set_weights(codec.model.get_weights())
         _restart_averages(model)
     (folder / CONFIG).write_text(config.to_json())
 
     photos = open_photos(source) if isinstance(source, (str, Path)) else source
-    batches = CropBatches(photos, config, first_step)
+    batches = _batches(config, photos, codec, folder, first_step, console)
     weights_path = folder / WEIGHTS
     if len(batches) > 0:
         seconds = None if minutes is None else 60.0 * minutes
@@ -127,8 +143,43 @@ def train(config, source, folder, minutes=None, weights=None, console=None, chec
         callbacks.append(checkpoints)
         model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
         first_step = checkpoints.steps_done
+    else:
+        # The last checkpoint's averages may be missing: a run can be killed between the two files.
+        save_averaged_weights(model, weights_path)
     model.load_weights(weights_path)
     return model, first_step
+
+
+def _batches(config, photos, codec, folder, first_step, console):
+    if not config.coded_copies:
+        return CropBatches(photos, config, first_step)
+    if codec is None or codec.frozen is None:
+        raise GanTfcError(
+            "Expected a codec with frozen tables to code the photos with; name one with --codec, or "
+            "set coded_copies to 0 in the configuration."
+        )
+    total = len(photos) * config.coded_copies
+    with ProgressBar(console=console) as bar:
+        task = bar.add_task("coding photos", total=total)
+        coded = CodedPhotos(
+            photos,
+            codec.frozen,
+            config.step_codes,
+            config.coded_copies,
+            config.seed,
+            folder,
+            lambda done: bar.update(task, completed=done),
+        )
+    return CodedCropBatches(coded, config, first_step)
+
+
+def _load_weights(model, path):
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:  # from Keras and h5py
+        raise GanTfcError(
+            f"Expected a weights file of this configuration's model, but {path} is none: {error}"
+        ) from error
 
 
 def _restart_averages(model):

@@ -3,7 +3,17 @@
 
 import numpy as np
 import pytest
-from helpers import layer_shapes, random_context, random_known, random_network, worst_network
+from helpers import (
+    exact_convolve,
+    exact_first,
+    exact_requantise,
+    exact_second,
+    layer_shapes,
+    random_context,
+    random_known,
+    random_network,
+    worst_network,
+)
 
 from gan_tfc.coding import integer_network
 from gan_tfc.coding.integer_network import (
@@ -13,48 +23,6 @@ from gan_tfc.coding.integer_network import (
     convolve,
 )
 from gan_tfc.errors import PresetError
-
-
-def exact_convolve(x, kernel):
-    """"same" convolution in int64, one tap at a time."""
-    half = kernel.shape[0] // 2
-    height, width, _ = x.shape
-    padded = np.pad(x.astype(np.int64), ((half, half), (half, half), (0, 0)))
-    out = np.zeros((height, width, kernel.shape[3]), np.int64)
-    for row in range(kernel.shape[0]):
-        for column in range(kernel.shape[1]):
-            tap = padded[row : row + height, column : column + width]
-            out += tap @ kernel[row, column].astype(np.int64)
-    return out
-
-
-def exact_requantise(accumulator, shift, low, high):
-    return np.clip((accumulator + (1 << (shift - 1))) >> shift, low, high)
-
-
-def exact_parameters(accumulator):
-    return exact_requantise(accumulator[..., :9], 11, -127, 127), (
-        exact_requantise(accumulator[..., 9:], 9, -20, 43) + 20
-    )
-
-
-def exact_first(weights, context):
-    def layer(name, x):
-        return exact_convolve(x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
-
-    hidden = exact_requantise(layer("trunk_in", context), 7, 0, 255)
-    step = exact_requantise(layer("trunk", hidden), 7, -255, 255)
-    features = np.clip(hidden + step, 0, 255)
-    return features, *exact_parameters(layer("first_head", features))
-
-
-def exact_second(weights, features, known):
-    hidden = exact_convolve(known, weights["known/kernel"]) + weights["known/bias"]
-    hidden += exact_convolve(features, weights["mix/kernel"])
-    hidden = exact_requantise(hidden, 7, 0, 255)
-    return exact_parameters(
-        exact_convolve(hidden, weights["second_head/kernel"]) + weights["second_head/bias"]
-    )
 
 
 @pytest.mark.parametrize("make", [random_network, worst_network])
