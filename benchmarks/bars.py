@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a released photo preset must reach, measured.
 
-    python benchmarks/bars.py --preset photo_mobile@1 --photos ../shared/data/kodak
+    python benchmarks/bars.py --preset photo_mobile@1
     python benchmarks/bars.py --only round_trip,previews
     python benchmarks/bars.py --only quality_grows --full      # all 100 qualities
 
@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from kodak import RESULTS, preset_curve, rival_curves
+from kodak import DATA, RESULTS, preset_curve, rival_curves
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -204,7 +204,7 @@ def bd_rates(bench: Bench) -> Iterator[Bar]:
 
 def previews(bench: Bench) -> Iterator[Bar]:
     """An eighth-size picture reads little of the file, and takes little time."""
-    from gan_tfc.codec import read_preview_prefix
+    from gan_tfc.streams import read_preview_prefix
 
     shares, small, whole = [], [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -306,7 +306,7 @@ def merge(path: Path, bench: Bench, codec: dict, found: list[Bar]) -> dict:
         earlier = json.loads(path.read_text())
     except (OSError, ValueError):
         earlier = {}
-    same = all(earlier.get(key) == report[key] for key in ("preset", "codec", "photos"))
+    same = all(earlier.get(key) == report[key] for key in ("codec", "photos"))
     bars = {bar["name"]: bar for bar in earlier["bars"]} if same else {}
     bars |= {bar.name: asdict(bar) for bar in found}
     return report | {"bars": list(bars.values())}
@@ -316,7 +316,7 @@ def main(argv=None) -> int:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--preset", default="photo_mobile", help="name, name@version, path:FOLDER")
-    parser.add_argument("--photos", default="../shared/data/kodak", help="folder of photos")
+    parser.add_argument("--photos", default=DATA / "kodak", type=Path, help="folder of photos")
     parser.add_argument("-o", "--output", default=RESULTS, type=Path, help="folder of results")
     parser.add_argument("--only", help=f"comma-separated, of {', '.join(BARS)}")
     parser.add_argument("--full", action="store_true", help="quality_grows: all 100 qualities")

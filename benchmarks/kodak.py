@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rate and distortion of a preset on a folder of photos, beside JPEG, WebP and AVIF.
 
-    python benchmarks/kodak.py --preset photo_mobile@1 --photos ../shared/data/kodak
+    python benchmarks/kodak.py --preset photo_mobile@1 --photos FOLDER
 
+Without --photos: the folder kodak of GAN_TFC_DATA.
 Every number comes from complete streams (`compress`) and the pixels that come back (`decompress`).
 Written to `--output`, benchmarks/results unless told otherwise:
 
@@ -29,6 +30,7 @@ from gan_tfc.evaluation.curves import Curve, measure, photos_in
 from gan_tfc.evaluation.rivals import RIVALS
 
 RESULTS = Path(__file__).parent / "results"
+DATA = Path(os.environ.get("GAN_TFC_DATA", "../shared/data"))
 QUALITIES = (2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
 INK, GREY = "#1b1b1b", "#8a8a8a"
 COLOURS = {"JPEG": "#9a6b00", "WebP": "#2f7d4f", "AVIF": "#4a63b5"}
@@ -177,7 +179,7 @@ def main(argv=None) -> int:
     """Measures, writes, and prints the BD-rates."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--preset", default="photo_mobile", help="name, name@version, path:FOLDER")
-    parser.add_argument("--photos", default="../shared/data/kodak", help="folder of photos")
+    parser.add_argument("--photos", default=DATA / "kodak", type=Path, help="folder of photos")
     parser.add_argument("-o", "--output", default=RESULTS, type=Path, help="folder of results")
     parser.add_argument("--qualities", help="comma-separated, 1 to 100", metavar="Q,Q,...")
     parser.add_argument("--limit", type=int, help="only the first photos, for a trial")
@@ -189,15 +191,16 @@ def main(argv=None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
     try:
         photos = photos_in(args.photos, args.limit)
-        rivals = rival_curves(photos, args.output, args.rivals)
         if args.only_rivals:
+            rivals = rival_curves(photos, args.output, args.rivals)
             for rival in rivals[1:]:
                 print(f"{rival.name} against JPEG: {rival.bd_rate(rivals[0]):+.1f} %")
             return 0
         qualities = [float(q) for q in args.qualities.split(",")] if args.qualities else QUALITIES
         ours = preset_curve(args.preset, photos, args.output, qualities, again=True)
+        rivals = rival_curves(photos, args.output, args.rivals)
         stem = args.output / file_stem(ours.name)
-        command = f"python benchmarks/kodak.py --preset {ours.name} --photos {args.photos}"
+        command = f"python benchmarks/kodak.py --preset {ours.name} --photos {args.photos.name}"
         stem.with_suffix(".md").write_text(markdown(ours, rivals, command))
         figure(ours, rivals, stem.with_suffix(".png"))
         for rival in rivals:

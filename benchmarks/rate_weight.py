@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses `RATE_WEIGHT` of gan_tfc/coding/quantiser.py.
 
-    python benchmarks/rate_weight.py --preset photo_mobile@1 --photos ../shared/data/photos/val
+    python benchmarks/rate_weight.py --preset photo_mobile@1
 
 The weight is an encoder's choice, so any codec decodes streams of any weight. For each one: the
 BD-rate against plain rounding (weight 0) over complete streams, measured on photos that neither
-trained the codec nor judge it. Prints a table and writes rate_weight.json into --output.
+trained the codec nor judge it (photos/val of GAN_TFC_DATA). Prints a table and writes
+rate_weight.json into --output.
 """
 
 import argparse
@@ -14,12 +15,12 @@ import os
 import sys
 from pathlib import Path
 
+from kodak import DATA, RESULTS
 from rich.progress import track
 
 from gan_tfc.errors import GanTfcError
 from gan_tfc.evaluation.curves import measure, photos_in
 
-RESULTS = Path(__file__).parent / "results"
 WEIGHTS = (0.0, 0.05, 0.08, 0.11, 0.14, 0.18)
 QUALITIES = (10, 25, 40, 55, 70, 85)
 
@@ -40,14 +41,12 @@ class Weighted:
 
     def encode(self, image, quality):
         """The complete stream."""
-        from gan_tfc.codec import _Encoder
-        from gan_tfc.coding.quantiser import Quantiser
         from gan_tfc.coding.steps import quality_to_code
+        from gan_tfc.encoder import ImageEncoder
 
         if self._image is not image:
             self._image = image
-            self._encoder = _Encoder(self.codec, self.codec.frozen, image)
-            self._encoder.quantiser = Quantiser(self.codec.frozen.tables, self.weight)
+            self._encoder = ImageEncoder(self.codec, self.codec.frozen, image, self.weight)
         return self._encoder.encode(quality_to_code(quality))
 
     def decode(self, data):
@@ -59,7 +58,8 @@ def main(argv=None) -> int:
     """Measures all weights and prints the BD-rates."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--preset", default="photo_mobile", help="name, name@version, path:FOLDER")
-    parser.add_argument("--photos", default="../shared/data/photos/val", help="folder of photos")
+    validation = DATA / "photos" / "val"
+    parser.add_argument("--photos", default=validation, type=Path, help="folder of photos")
     parser.add_argument("-o", "--output", default=RESULTS, type=Path, help="folder of results")
     parser.add_argument("--weights", help="comma-separated, more than 0", metavar="W,W,...")
     parser.add_argument("--limit", type=int, help="only the first photos")

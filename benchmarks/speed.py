@@ -56,7 +56,7 @@ def sample_photo() -> np.ndarray:
 def warm(preset: str, image: np.ndarray, engine: str) -> list[dict]:
     """Times of a loaded codec, one record a quality."""
     import gan_tfc
-    from gan_tfc.codec import read_preview_prefix
+    from gan_tfc.streams import read_preview_prefix
 
     codec = gan_tfc.load(preset, engine)
     records = []

@@ -3,9 +3,10 @@
 
 import os
 
-from gan_tfc.codec import Codec, describe, read_preview_prefix, stream_bytes
+from gan_tfc.codec import Codec
 from gan_tfc.coding import container
 from gan_tfc.errors import GanTfcError
+from gan_tfc.streams import describe, read_preview_prefix, stream_bytes
 from gan_tfc.zoo import registry
 
 

@@ -8,12 +8,12 @@ parsed arguments in `gan_tfc.commands`, imported when it is called: `--help` nee
 
 import argparse
 import importlib
-import math
 import sys
 import warnings
 
 from gan_tfc import GanTfcError, __version__
 from gan_tfc.commands import terminal
+from gan_tfc.commands.arguments import number
 
 _NAMES_WITH_A_DASH = "A file name that begins with '-' goes after '--'."
 
@@ -92,16 +92,10 @@ def _add_compress(commands):
     )
     _preset(parser, "photo_mobile")
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--quality", type=_number(1, 100), metavar="Q", help="1 to 100, default 50")
-    target.add_argument(
-        "--max-bytes", type=_number(1, kind=int), metavar="N", help="the best within N bytes"
-    )
-    target.add_argument(
-        "--bpp", type=_number(0), metavar="X", help="the best within X bits a pixel"
-    )
-    target.add_argument(
-        "--min-psnr", type=_number(0), metavar="D", help="the smallest with at least D dB"
-    )
+    target.add_argument("--quality", type=number(1, 100), metavar="Q", help="1 to 100, default 50")
+    target.add_argument("--max-bytes", type=number(1, kind=int), metavar="N", help="the best within N bytes")
+    target.add_argument("--bpp", type=number(0), metavar="X", help="the best within X bits a pixel")
+    target.add_argument("--min-psnr", type=number(0), metavar="D", help="the smallest with at least D dB")
     _force(parser)
     parser.add_argument(
         "--engine",
@@ -131,7 +125,7 @@ def _add_decompress(commands):
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
         "--realism",
-        type=_number(0, 1),
+        type=number(0, 1),
         default=1.0,
         metavar="R",
         help="0 (invents least) to 1, default 1; without effect on presets that know only one",
@@ -159,9 +153,7 @@ def _add_zoo(commands):
     listing.add_argument("--json", action="store_true", help="print a JSON array")
     show = _add(actions, "show", ("zoo", "show"), "Print the card of a preset")
     show.add_argument("name", metavar="NAME", help="name, name@version or path:FOLDER")
-    verify = _add(
-        actions, "verify", ("zoo", "verify"), "Check the hashes and golden files of presets"
-    )
+    verify = _add(actions, "verify", ("zoo", "verify"), "Check the hashes and golden files of presets")
     verify.add_argument(
         "name", nargs="?", metavar="NAME", help="name, name@version or path:FOLDER; default all"
     )
@@ -177,12 +169,10 @@ def _add_demo(commands):
     parser.add_argument(
         "inputs", nargs="*", metavar="FILE", help="photos or folders of them; default four samples"
     )
-    parser.add_argument(
-        "-o", "--output", metavar="FOLDER", help="for what is written; default demo-output"
-    )
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="for what is written; default demo-output")
     _preset(parser, "photo_mobile")
     parser.add_argument(
-        "--quality", type=_number(1, 100), default=28.0, metavar="Q", help="1 to 100, default 28"
+        "--quality", type=number(1, 100), default=28.0, metavar="Q", help="1 to 100, default 28"
     )
     _force(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object")
@@ -195,7 +185,7 @@ def _add_train(commands):
     )
     parser.add_argument("--data", metavar="FOLDER", help="folder of photos, or tfds:NAME")
     parser.add_argument(
-        "--minutes", type=_number(0), metavar="N", help="stop after N minutes; default at the end"
+        "--minutes", type=number(0), metavar="N", help="stop after N minutes; default at the end"
     )
     parser.add_argument(
         "--resume",
@@ -205,12 +195,8 @@ def _add_train(commands):
         help="folder of the run, continued where it holds one; default runs/NAME",
     )
     start = parser.add_mutually_exclusive_group()
-    start.add_argument(
-        "--weights", metavar="FILE", help="weights to start from, such as another stage's"
-    )
-    start.add_argument(
-        "--codec", metavar="PRESET", help="preset to start from, for the synthesis stage"
-    )
+    start.add_argument("--weights", metavar="FILE", help="weights to start from, such as another stage's")
+    start.add_argument("--codec", metavar="PRESET", help="preset to start from, for the synthesis stage")
     parser.add_argument("--list", action="store_true", help="list the built-in configurations")
 
 
@@ -221,9 +207,7 @@ def _add_freeze(commands):
         "-o", "--output", required=True, metavar="FOLDER", help="new folder, best .../NAME/VERSION"
     )
     tables = parser.add_mutually_exclusive_group()
-    tables.add_argument(
-        "--data", metavar="FOLDER", help="photos that the coding tables are fitted to"
-    )
+    tables.add_argument("--data", metavar="FOLDER", help="photos that the coding tables are fitted to")
     tables.add_argument(
         "--tables",
         metavar="PRESET",
@@ -242,20 +226,3 @@ def _preset(parser, default, note=None):
 
 def _force(parser):
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
-
-
-def _number(low, high=math.inf, kind=float):
-    """A parser of numbers from `low` to `high`."""
-    noun = "a whole number" if kind is int else "a number"
-    wanted = f"{noun} from {low}" + (f" to {high}" if high < math.inf else "")
-
-    def parse(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high or value == math.inf:
-            raise argparse.ArgumentTypeError(f"expected {wanted}, received {text!r}")
-        return value
-
-    return parse

@@ -18,17 +18,16 @@ floats choose symbols in the encoder and pixels in the decoder, never bits.
 import math
 import numbers
 import os
-from pathlib import Path
 
 import numpy as np
 
 from gan_tfc.coding import container, steps
 from gan_tfc.coding.colour import COLOUR
 from gan_tfc.coding.frozen import FrozenTables
-from gan_tfc.coding.lifting import padded_shape, picture_bands
-from gan_tfc.coding.passes import DecodingSource, EncodingSource, least_bytes
-from gan_tfc.coding.quantiser import Quantiser
+from gan_tfc.coding.lifting import padded_shape
+from gan_tfc.coding.passes import DecodingSource, least_bytes
 from gan_tfc.coding.scan import SECTIONS, scan, section_of
+from gan_tfc.encoder import ImageEncoder
 from gan_tfc.errors import (
     CorruptStreamError,
     GanTfcError,
@@ -37,10 +36,9 @@ from gan_tfc.errors import (
 )
 from gan_tfc.images import read_image
 from gan_tfc.rate_control import fit_bytes, reach_psnr
+from gan_tfc.streams import preview_level
 
 DEFAULT_QUALITY = 50
-#: Of width over height, reciprocals of the scales that `preview` offers.
-PREVIEW_SCALES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Codec:
@@ -105,14 +103,16 @@ class Codec:
         for name, value in given.items():
             if not isinstance(value, numbers.Real) or not math.isfinite(value):
                 raise GanTfcError(f"Expected {name} to be a finite number, received {value!r}.")
-        encoder = _Encoder(self, frozen, read_image(image))
+        encoder = ImageEncoder(self, frozen, read_image(image))
         if min_psnr is not None:
             return reach_psnr(encoder, float(min_psnr))
         if target_bpp is not None:
             max_bytes = int(float(target_bpp) * encoder.width * encoder.height / 8)
         if max_bytes is not None:
             return fit_bytes(encoder, int(max_bytes))
-        return encoder.encode(steps.quality_to_code(DEFAULT_QUALITY if quality is None else quality))
+        return encoder.encode(
+            steps.quality_to_code(DEFAULT_QUALITY if quality is None else quality)
+        )
 
     # --- decompress ------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Codec:
             raise GanTfcError(f"Expected a realism from 0 to 1, received {realism}.")
         header, sections = container.unpack(data)
         *_, last = self._decode(header, sections)
-        return self._to_pixels(last.picture, header)
+        return self.to_pixels(last.picture, header)
 
     def symbols(self, data) -> list:
         """All steps of the scan of a stream, coarsest first: what must be equal on every machine.
@@ -148,6 +148,8 @@ class Codec:
     def preview(self, data, scale=8) -> np.ndarray:
         """A small picture from the beginning of a stream, without any network for pixels.
 
+        Its pixel `(i, j)` is centred on pixel ``(scale * i, scale * j)`` of the decoded picture.
+
         Args:
             data: bytes of a stream, or of a prefix that holds the sections needed.
             scale: the picture is this many times smaller: 1, 2, 4, 8, 16, 32 or 64.
@@ -158,7 +160,7 @@ class Codec:
         Raises:
             StreamError: the data is no stream of this codec or ends too early.
         """
-        level = _preview_level(scale)
+        level = preview_level(scale)
         if level > self._require_frozen().contexts.levels:
             raise GanTfcError(
                 f"Expected a scale up to {2**self.frozen.contexts.levels}, which is as small as a "
@@ -184,7 +186,7 @@ class Codec:
         Returns:
             uint8 `(H, W, 3)` RGB.
         """
-        encoder = _Encoder(self, self._require_frozen(), read_image(image))
+        encoder = ImageEncoder(self, self._require_frozen(), read_image(image))
         return encoder.reconstruct(steps.quality_to_code(quality))
 
     def _decode(self, header, sections):
@@ -213,12 +215,12 @@ class Codec:
                 f"Expected at least {least} bytes in the first section of {header.width} x "
                 f"{header.height} pixels, the stream has {len(sections[0])}; it is damaged."
             )
-        source = DecodingSource(sections, self._range_coder())
+        source = DecodingSource(sections, self.range_coder())
         return scan(frozen.contexts, shape, header.step_code, source)
 
     # --- pixels ----------------------------------------------------------------------------------
 
-    def _to_pixels(self, picture, header) -> np.ndarray:
+    def to_pixels(self, picture, header) -> np.ndarray:
         """Base picture in 1/64 step -> decoded image."""
         step = steps.step_size(header.step_code)
         planes = picture.astype(np.float32) * np.float32(step / 64)
@@ -230,7 +232,8 @@ class Codec:
         pixels = self._synthesis(base, np.full((1, 1), step, np.float32))
         return _to_uint8(pixels[0, : header.height, : header.width])
 
-    def _range_coder(self):
+    def range_coder(self):
+        """The coder of the frozen tables, on the engine asked for."""
         if self._coder is None:
             from gan_tfc.entropy_models.tfc_coder import make_coder
 
@@ -287,97 +290,6 @@ class Codec:
         from gan_tfc.zoo.preset import save_preset
 
         save_preset(self, folder)
-
-
-class _Encoder:
-    """One image on its way into streams: the transform is done once, whatever quality is tried."""
-
-    def __init__(self, codec: Codec, frozen: FrozenTables, image: np.ndarray):
-        self.codec, self.frozen, self.image = codec, frozen, image
-        self.height, self.width = image.shape[:2]
-        self.shape = padded_shape(self.height, self.width, frozen.contexts.levels)
-        self.coarsest, self.details = picture_bands(image, frozen.contexts.levels)
-        self.quantiser = Quantiser(frozen.tables)
-
-    def encode(self, code: int) -> bytes:
-        """The stream at a step code."""
-        source = self._source(code, self.codec._range_coder())
-        self._scan(code, source)
-        return container.pack(**self._fields(code), sections=source.finish())
-
-    def reconstruct(self, code: int) -> np.ndarray:
-        """The decoded image at a step code, without a stream."""
-        last = self._scan(code, self._source(code))
-        lengths = (0,) * SECTIONS
-        header = container.Header(**self._fields(code), section_lengths=lengths)
-        return self.codec._to_pixels(last.picture, header)
-
-    def _source(self, code, coder=None):
-        return EncodingSource(self.coarsest, self.details, code, self.quantiser, coder)
-
-    def _scan(self, code, source):
-        *_, last = scan(self.frozen.contexts, self.shape, code, source)
-        return last
-
-    def _fields(self, code):
-        return {
-            "preset": self.codec.name,
-            "preset_version": self.codec.version,
-            "tables_digest": self.frozen.digest,
-            "width": self.width,
-            "height": self.height,
-            "step_code": code,
-        }
-
-
-def read_preview_prefix(path, scale) -> bytes:
-    """The bytes of a file that a preview needs, and no more."""
-    with open(path, "rb") as file:
-        data = file.read(container.MAX_HEADER_BYTES)
-        header, _ = container.parse_header(data)
-        needed = container.prefix_length(header, section_of(_preview_level(scale)) + 1)
-        if needed > len(data):
-            data += file.read(needed - len(data))
-    return data
-
-
-def describe(data) -> dict:
-    """What a stream says of itself; see `gan_tfc.info`."""
-    header, sections = container.unpack(data)
-    names = ["1/8", "1/4", "1/2", "1"]
-    total = header.stream_bytes
-    return {
-        "preset": header.preset,
-        "version": header.preset_version,
-        "width": header.width,
-        "height": header.height,
-        "quality": steps.code_to_quality(header.step_code),
-        "step": steps.step_size(header.step_code),
-        "bytes": total,
-        "bpp": 8 * total / (header.width * header.height),
-        "sections": {
-            "header": total - sum(header.section_lengths),
-            **{f"scale {n}": len(s) for n, s in zip(names, sections, strict=False)},
-        },
-    }
-
-
-def stream_bytes(data) -> bytes:
-    """Bytes of a stream given as bytes or as the path of a file."""
-    if isinstance(data, (str, os.PathLike)):
-        try:
-            return Path(data).read_bytes()
-        except OSError as error:
-            raise GanTfcError(f"Expected a .gtc file, but {data}: {error.strerror}.") from error
-    return data
-
-
-def _preview_level(scale) -> int:
-    if scale not in PREVIEW_SCALES:
-        raise GanTfcError(
-            f"Expected a scale among {', '.join(map(str, PREVIEW_SCALES))}, received {scale}."
-        )
-    return PREVIEW_SCALES.index(scale)
 
 
 def _to_uint8(pixels) -> np.ndarray:

@@ -2,7 +2,6 @@
 """The codec at work on a few photos, beside JPEG at the same bytes: what `gan-tfc demo` runs."""
 
 import io
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gan_tfc.errors import GanTfcError
+from gan_tfc.evaluation import metrics
 from gan_tfc.images import read_image
 
 #: Photos that scikit-image's wheel carries (its other ones would be downloaded).
@@ -51,8 +51,7 @@ class Measured:
     def record(self) -> dict:
         """As a dict for JSON."""
         return {
-            key: round(value, 3) if isinstance(value, float) else value
-            for key, value in asdict(self).items()
+            key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(self).items()
         }
 
 
@@ -136,7 +135,7 @@ def measure(codec, name: str, image: np.ndarray, quality: float, write: Callable
         width=width,
         height=height,
         bytes=len(data),
-        bpp=8 * len(data) / (width * height),
+        bpp=metrics.file_bpp(data, image),
         psnr=psnr(image, decoded),
         compress_ms=1000 * (compressed - start),
         decompress_ms=1000 * (end - read),
@@ -172,6 +171,5 @@ def jpeg_within(image: np.ndarray, max_bytes: int) -> tuple[int, bytes]:
 
 
 def psnr(image: np.ndarray, decoded: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of two uint8 arrays in dB; 99 for equal ones."""
-    error = np.mean(np.square(image.astype(np.float64) - decoded))
-    return min(99.0, 10 * math.log10(255**2 / error)) if error else 99.0
+    """Peak signal-to-noise ratio in dB of two uint8 arrays; 99, not inf, for equal ones (JSON)."""
+    return min(99.0, metrics.psnr(image, decoded))

@@ -155,3 +155,30 @@ def logistic_tables(widest=20.0, reach=60):
         rows.append(row)
         offsets.append(offset)
     return CodingTables(rows, np.array(offsets, np.int32))
+
+
+def gradients(function, values):
+    """Gradients of a scalar function of tensors on the Keras backend in use, as NumPy arrays.
+
+    Args:
+        function: takes as many tensors as there are values.
+        values: NumPy arrays or Keras variables; a variable keeps its place in the layer it belongs to.
+    """
+    import keras
+
+    variables = [v if isinstance(v, keras.Variable) else keras.Variable(v) for v in values]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        def stateless(tensors):
+            with keras.StatelessScope(state_mapping=list(zip(variables, tensors, strict=True))):
+                return function(*variables)
+
+        found = jax.grad(stateless)([v.value for v in variables])
+    else:
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = function(*variables)
+        found = tape.gradient(loss, [v.value for v in variables])
+    return [keras.ops.convert_to_numpy(g) for g in found]

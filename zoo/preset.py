@@ -173,9 +173,11 @@ def _to_half_precision(path) -> None:
     with h5py.File(path, "r+") as file:
         floats = []
         file.visititems(
-            lambda name, item: floats.append(name)
-            if isinstance(item, h5py.Dataset) and item.dtype == np.float32
-            else None
+            lambda name, item: (
+                floats.append(name)
+                if isinstance(item, h5py.Dataset) and item.dtype == np.float32
+                else None
+            )
         )
         values = {name: (file[name][()], dict(file[name].attrs)) for name in floats}
         for name, (value, attributes) in values.items():

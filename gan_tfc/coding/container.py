@@ -169,8 +169,7 @@ def pack(
         )
     if not 1 <= len(payloads) <= MAX_SECTIONS:
         raise GanTfcError(
-            f"a stream holds 1 to {MAX_SECTIONS} sections, but {len(payloads)} came: "
-            "join the finest ones."
+            f"a stream holds 1 to {MAX_SECTIONS} sections, but {len(payloads)} came: join the finest ones."
         )
     body = b"".join([_serialise(header), *payloads])
     return body + zlib.crc32(body).to_bytes(CRC32_BYTES, "big")
@@ -206,8 +205,7 @@ def parse_header(data: Buffer) -> tuple[Header, int]:
         height=reader.leb128(),
         step_code=int.from_bytes(reader.take(2), "big"),
         section_lengths=tuple(
-            reader.leb128()
-            for _ in range(_in_range(reader.byte(), 1, MAX_SECTIONS, "section count"))
+            reader.leb128() for _ in range(_in_range(reader.byte(), 1, MAX_SECTIONS, "section count"))
         ),
     )
     computed = binascii.crc_hqx(view[: reader.position], 0xFFFF)
@@ -251,8 +249,7 @@ def unpack(data: Buffer) -> tuple[Header, list[bytes]]:
     computed, stored = zlib.crc32(view[:end]), int.from_bytes(view[end:], "big")
     if stored != computed:
         raise CorruptStreamError(
-            f"the stream is damaged (CRC-32 {computed:08x}, expected {stored:08x}): "
-            "fetch the file again."
+            f"the stream is damaged (CRC-32 {computed:08x}, expected {stored:08x}): fetch the file again."
         )
     return header, _split(view, start, header.section_lengths)
 
@@ -383,8 +380,7 @@ def _check_values(header: Header, error: type[GanTfcError]) -> None:
 def _in_range(value: int, low: int, high: int, what: str) -> int:
     if not low <= value <= high:
         raise CorruptStreamError(
-            f"the stream is damaged: its {what} is {low} to {high}, but {value} came: "
-            "fetch the file again."
+            f"the stream is damaged: its {what} is {low} to {high}, but {value} came: fetch the file again."
         )
     return value
 

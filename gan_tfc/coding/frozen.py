@@ -36,8 +36,7 @@ class FrozenTables(NamedTuple):
         """
         if len(tables) != TABLE_ROWS:
             raise PresetError(
-                f"Expected {TABLE_ROWS} rows of coding tables, received {len(tables)}; the preset is "
-                "damaged."
+                f"Expected {TABLE_ROWS} rows of coding tables, received {len(tables)}; the preset is damaged."
             )
         unfinished = cls(contexts, tables, b"")
         digest = hashlib.sha256()

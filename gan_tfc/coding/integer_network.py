@@ -45,10 +45,8 @@ def check_bound(kernels: list[np.ndarray], bias: np.ndarray, shift: int, name: s
         )
 
 
-def convolve(
-    x: np.ndarray, layer: "FoldedLayer", start: np.ndarray | None = None
-) -> np.ndarray:
-    """"same" convolution with zeros outside, requantised.
+def convolve(x: np.ndarray, layer: "FoldedLayer", start: np.ndarray | None = None) -> np.ndarray:
+    """Convolution with zeros outside ("same"), requantised.
 
     Args:
         x: `(H, W, C)` float32 integers.

@@ -83,9 +83,7 @@ def coarsest_rows(shape: tuple[int, int, int], code: int) -> np.ndarray:
     return np.broadcast_to(first + np.arange(3, dtype=np.int32), shape).reshape(-1)
 
 
-def scan(
-    model: ContextModel, shape: tuple[int, int], code: int, source: SymbolSource
-) -> Iterator[ScanStep]:
+def scan(model: ContextModel, shape: tuple[int, int], code: int, source: SymbolSource) -> Iterator[ScanStep]:
     """Yield the picture at every scale, coarsest first, pulling symbols from `source`.
 
     Args:

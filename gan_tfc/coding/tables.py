@@ -157,9 +157,7 @@ class CodingTables:
     def checked_rows(self, rows: np.ndarray) -> np.ndarray:
         """Flatten row indexes to contiguous int32 (n,) and check that every row exists."""
         rows = np.asarray(rows)
-        if rows.dtype.kind not in "iu" or (
-            rows.size and (rows.min() < 0 or rows.max() >= len(self.cdf))
-        ):
+        if rows.dtype.kind not in "iu" or (rows.size and (rows.min() < 0 or rows.max() >= len(self.cdf))):
             raise GanTfcError(
                 f"Row indexes must be integers 0..{len(self.cdf) - 1}, got {rows.dtype} "
                 + (f"from {rows.min()} to {rows.max()}." if rows.size else "without elements.")
@@ -256,8 +254,7 @@ def _checked_row(row, index: int) -> np.ndarray:
         raise PresetError(f"Row {index} must have a precision of 1..16, got {precision}.")
     if row[1] != 0 or row[-1] != 2**precision or (np.diff(row[1:]) <= 0).any():
         raise PresetError(
-            f"Row {index} must rise strictly from 0 to {2**precision}, got {row[1:]}; the preset "
-            "is damaged."
+            f"Row {index} must rise strictly from 0 to {2**precision}, got {row[1:]}; the preset is damaged."
         )
     row = row.astype(np.int32)
     row.flags.writeable = False

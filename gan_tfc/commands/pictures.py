@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
-from gan_tfc.codec import describe, read_preview_prefix, stream_bytes
 from gan_tfc.coding import container
 from gan_tfc.commands import terminal
 from gan_tfc.errors import GanTfcError, ImageError, PresetError
 from gan_tfc.files import write_atomically
 from gan_tfc.images import WRITE_FORMATS, read_image, write_image
+from gan_tfc.streams import describe, read_preview_prefix, stream_bytes
 
 
 def compress(args) -> int:
@@ -46,8 +46,7 @@ def _print_compressed(source, target, record, as_json):
         print(json.dumps(row), file=out)
         return
     print(
-        f"{target}: {record['bytes']} bytes, {record['bpp']:.3f} bpp, "
-        f"quality {record['quality']:g}",
+        f"{target}: {record['bytes']} bytes, {record['bpp']:.3f} bpp, quality {record['quality']:g}",
         file=out,
     )
 
@@ -149,9 +148,7 @@ def check_target(target: str, force: bool, inputs: Iterable[str] = ()) -> None:
     if os.path.realpath(target) in map(os.path.realpath, inputs):
         raise GanTfcError(f"{target!r} is an input itself: choose another name with -o.")
     if os.path.isfile(target) and not force:
-        raise GanTfcError(
-            f"{target!r} exists already: choose another name with -o, or pass --force."
-        )
+        raise GanTfcError(f"{target!r} exists already: choose another name with -o, or pass --force.")
     folder = os.path.dirname(target) or "."
     if not os.path.isdir(folder):
         raise GanTfcError(f"there is no folder {folder!r}: create it first.")

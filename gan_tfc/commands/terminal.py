@@ -58,8 +58,10 @@ def console(stderr: bool = False):
     """A rich console; in a file or a pipe, wide enough that no table is wrapped."""
     from rich.console import Console
 
-    made = Console(stderr=stderr)
-    return made if made.is_terminal else Console(stderr=stderr, width=160)
+    # Names of files may look like markup.
+    plain = {"stderr": stderr, "markup": False, "emoji": False, "highlight": False}
+    made = Console(**plain)
+    return made if made.is_terminal else Console(**plain, width=160)
 
 
 @contextlib.contextmanager
@@ -69,7 +71,9 @@ def status(text: str):
     if not progress.is_terminal:
         yield
         return
-    with progress.status(text):
+    from rich.text import Text
+
+    with progress.status(Text(text)):
         yield
 
 

@@ -70,9 +70,7 @@ def freeze(args) -> int:
     run_config, weights = Path(args.run) / _RUN_CONFIG, Path(args.run) / "averaged.weights.h5"
     for file in (run_config, weights):
         if not file.is_file():
-            raise GanTfcError(
-                f"expected the folder of a training run, but there is no file {str(file)!r}."
-            )
+            raise GanTfcError(f"expected the folder of a training run, but there is no file {str(file)!r}.")
     if (Path(args.output) / "config.json").exists():
         raise PresetError(
             f"expected a new folder, but {args.output!r} holds a preset: presets never change, "

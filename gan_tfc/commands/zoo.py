@@ -44,8 +44,11 @@ def _table(records):
 
 
 def _points(measured) -> str:
-    """Measured points as "0.150 bpp 27.40 dB, ..."."""
-    return ", ".join(f"{point['bpp']:.3f} bpp {point['psnr']:.2f} dB" for point in measured or [])
+    """Measured points as "kodak: 0.150 bpp 27.40 dB, ..."."""
+    if not measured:
+        return ""
+    points = ", ".join(f"{point['bpp']:.3f} bpp {point['psnr']:.2f} dB" for point in measured)
+    return f"{measured[0]['set']}: {points}"
 
 
 def show(args) -> int:

@@ -21,7 +21,8 @@ SCALE_COUNT = 64
 #: Scale index 1 is SCALE_MIN; index 0 ("surely zero", never coded) lies one notch below.
 LOG_NOTCH = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 2)
 
-_MIN_PROBABILITY = 1e-7
+#: Of a symbol in training, so that no single one has an infinite cost.
+MIN_PROBABILITY = 1e-7
 
 
 def scale_of(index):
@@ -76,9 +77,7 @@ class ConditionalEntropyModel(keras.layers.Layer):
         kwargs["dtype"] = "float32"
         super().__init__(autocast=False, **kwargs)
         if family not in FAMILIES:
-            raise ValueError(
-                f"family must be one of {', '.join(FAMILIES)}. Received: family={family!r}"
-            )
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}. Received: family={family!r}")
         self.family = family
         self.dead_zone = dead_zone
 
@@ -110,7 +109,7 @@ class ConditionalEntropyModel(keras.layers.Layer):
         low = ops.where(negative, -outer, inner) - shift
         high = ops.where(negative, -inner, outer) - shift
         mass = interval_probability(low, high, scale_of(scale_index), self.family)
-        return -ops.log(ops.maximum(mass, _MIN_PROBABILITY)) / math.log(2.0)
+        return -ops.log(ops.maximum(mass, MIN_PROBABILITY)) / math.log(2.0)
 
     def get_config(self):
         return {**super().get_config(), "family": self.family, "dead_zone": self.dead_zone}

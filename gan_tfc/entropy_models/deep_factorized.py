@@ -56,9 +56,7 @@ class DeepFactorizedBottleneck(keras.layers.Layer):
             )
             if i < len(self.filters):
                 self.factors.append(
-                    self.add_weight(
-                        shape=(self.channels, after, 1), initializer="zeros", name=f"factor_{i}"
-                    )
+                    self.add_weight(shape=(self.channels, after, 1), initializer="zeros", name=f"factor_{i}")
                 )
         self.built = True
 
@@ -75,7 +73,8 @@ class DeepFactorizedBottleneck(keras.layers.Layer):
         width = ops.broadcast_to(width, ops.shape(x))
         low, high = (self.logits(self._channels_first(x + s * width)) for s in (-0.5, 0.5))
         # Mirroring the right tail to the left keeps the difference of sigmoids accurate.
-        sign = -ops.stop_gradient(ops.sign(low + high))
+        # (Never 0, as the sign of low + high would be in the very middle: that mass would vanish.)
+        sign = ops.where(low + high > 0, -1.0, 1.0)
         mass = ops.abs(ops.sigmoid(sign * high) - ops.sigmoid(sign * low))
         return self._channels_last(mass, ops.shape(x))
 

@@ -17,6 +17,7 @@ from gan_tfc.coding.passes import EncodingSource
 from gan_tfc.coding.quantiser import Quantiser
 from gan_tfc.coding.scan import COARSEST, TABLE_ROWS, ContextModel, scan
 from gan_tfc.coding.tables import CodingTables, table_from_pmf
+from gan_tfc.entropy_models.conditional import MIN_PROBABILITY
 
 PRECISION = 16
 #: Symbols beyond this are escaped: such latents are rare and a row's length is bounded.
@@ -78,6 +79,8 @@ def _conditional_pmf(conditional, index: int) -> np.ndarray:
     symbols = np.arange(-_LARGEST, _LARGEST + 1, dtype="float32")
     bits = conditional.bits(ops.convert_to_tensor(symbols), 0.0, float(index))
     pmf = np.exp2(-ops.convert_to_numpy(bits).astype(np.float64))
+    # The floor keeps training finite; as mass of 4095 symbols it would cost 0.06 bits a symbol.
+    pmf[pmf < 1.01 * MIN_PROBABILITY] = 0
     return pmf / max(1.0, pmf.sum())
 
 

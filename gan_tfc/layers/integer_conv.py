@@ -64,9 +64,7 @@ class IntegerConv2D(keras.layers.Layer):
             name="kernel",
         )
         if self.use_bias:
-            self.bias = self.add_weight(
-                shape=(self.filters,), initializer=self.bias_initializer, name="bias"
-            )
+            self.bias = self.add_weight(shape=(self.filters,), initializer=self.bias_initializer, name="bias")
 
     def integer_kernel(self):
         """The deployed kernel: integers in [-127, 127] as a float32 tensor."""

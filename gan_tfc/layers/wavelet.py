@@ -18,7 +18,6 @@ from keras import ops
 from gan_tfc.coding.lifting import ALPHA, BETA, DELTA, GAMMA, K
 
 
-
 def _next(even, axis):
     """Sample n+1 at place n along `axis` (1 or 2), the last one repeated."""
     if axis == 1:

@@ -34,4 +34,3 @@ def complexity(model) -> dict:
         "context_kmac_per_pixel": round(context_kmacs(model), 3),
         "synthesis_kmac_per_pixel": round(synthesis_kmacs(model), 3),
     }
-

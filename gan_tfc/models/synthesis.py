@@ -50,7 +50,7 @@ class SynthesisNetwork(keras.Model):
     """Base picture and step -> reconstruction.
 
     ```
-     base --4x4/4--> StepGain --[ + conv3 > StepGain > LeakyReLU > conv1 ] x blocks--> conv1 > depth_to_space(4)
+     base --4x4/4--> StepGain --[ + conv3 > StepGain > LeakyReLU > conv1 ] x blocks--> conv1 > d2s(4)
       |                                                                                     | x step
       +------------------------------------------- + <--------------------------------------+
     ```

@@ -158,9 +158,7 @@ class WaveletCodec(keras.Model):
         gain = 127.5 * 2.0 ** -(level + 1)
         brightness = ops.clip(ops.floor(picture[..., :1] * step * gain + 0.5), -127.0, 127.0)
         log_step = flat * ops.floor(code / 16.0)
-        return ops.stop_gradient(
-            ops.concatenate([parents, relief, brightness, log_step], axis=-1)
-        )
+        return ops.stop_gradient(ops.concatenate([parents, relief, brightness, log_step], axis=-1))
 
     def call(self, inputs, training=False):
         """Image and step code -> rate and reconstruction.
@@ -203,6 +201,9 @@ class WaveletCodec(keras.Model):
         self.synthesis.trainable = trains_synthesis
         for part in (*self.networks, self.bottleneck):
             part.trainable = not trains_synthesis
+        if keras.backend.backend() == "tensorflow":
+            # XLA on a CPU trains this model many times slower, and Keras would choose it.
+            kwargs.setdefault("jit_compile", False)
         super().compile(optimizer=optimizer, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

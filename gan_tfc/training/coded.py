@@ -7,6 +7,7 @@ exactly those, and saves the scan in every training step.
 """
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.coding.passes import EncodingSource
 from gan_tfc.coding.quantiser import Quantiser
 from gan_tfc.coding.scan import scan
+from gan_tfc.errors import GanTfcError
 
 #: Crops start at multiples of this: the wavelet and the synthesis network are not invariant to
 #: smaller shifts.
@@ -70,6 +72,10 @@ class CodedPhotos:
     def __len__(self):
         return len(self.codes)
 
+    def shorter_side(self, index):
+        """The shorter side of a copy, in pixels."""
+        return min(self._bases[1][index][1][:2])
+
     def __getitem__(self, index):
         """(image uint8, base float16, step code)."""
         photo, (start, shape) = self._photo(index), self._bases[1][index]
@@ -99,6 +105,8 @@ class CodedPhotos:
             return None
 
     def _code(self, folder, progress):
+        # A record of other tables must not outlive the pictures that it describes.
+        (folder / "bases.json").unlink(missing_ok=True)
         shapes = [self.photos[i].shape for i in range(len(self.photos))]
         starts = np.cumsum([0] + [int(np.prod(shapes[i % len(shapes)])) for i in range(len(self))])
         bases = np.lib.format.open_memmap(
@@ -134,13 +142,17 @@ class CodedCropBatches(keras.utils.PyDataset):
         self.coded, self.config = coded, config
         self.first_step, self.last_step = first_step, config.total_steps
         self.seconds, self.made = 0.0, 0
+        self._usable = [i for i in range(len(coded)) if coded.shorter_side(i) >= config.crop_size]
+        if not self._usable:
+            raise GanTfcError(
+                f"Expected photos of at least {config.crop_size}x{config.crop_size} pixels, found "
+                "none; use larger photos or a smaller crop_size."
+            )
 
     def __len__(self):
         return max(0, self.last_step - self.first_step)
 
     def __getitem__(self, index):
-        import time
-
         start = time.perf_counter()
         rng = np.random.default_rng((self.config.seed, self.first_step + index))
         images, bases, codes = zip(
@@ -157,13 +169,11 @@ class CodedCropBatches(keras.utils.PyDataset):
 
     def _crop(self, rng):
         side = self.config.crop_size
-        while True:
-            image, base, code = self.coded[int(rng.integers(len(self.coded)))]
-            height, width = image.shape[:2]
-            if min(height, width) >= side:
-                break
+        image, base, code = self.coded[self._usable[int(rng.integers(len(self._usable)))]]
+        height, width = image.shape[:2]
         top, left = (
-            ALIGNMENT * int(rng.integers((room - side) // ALIGNMENT + 1)) for room in (height, width)
+            ALIGNMENT * int(rng.integers((room - side) // ALIGNMENT + 1))
+            for room in (height, width)
         )
         here = (slice(top, top + side), slice(left, left + side))
         return image[here], base[here], code

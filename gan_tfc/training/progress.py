@@ -115,7 +115,7 @@ class Progress(keras.callbacks.Callback):
         self._window, self._logged = now, self._done
         with open(self.folder / "log.jsonl", "a") as log:
             log.write(json.dumps(row) + "\n")
-        shown = " ".join(f"{key} {row[key]:.3f}" for key in ("loss", "bpp", "psnr") if key in row)
+        shown = " ".join(f"{key} {row[key]:.3f}" for key in ("loss", "bpp", "psnr") if row.get(key))
         self._bar.update(
             self._task,
             description=f"{shown} data {row['data_share']:.1%} left {max(0, left) / 60:.1f} min",

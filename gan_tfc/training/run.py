@@ -37,9 +37,7 @@ def build_model(config: TrainConfig) -> WaveletCodec:
         use_ema=True,
         ema_momentum=config.ema_momentum,
     )
-    # XLA on a CPU trains this model many times slower; elsewhere Keras chooses well.
-    jit = False if keras.backend.backend() == "tensorflow" else "auto"
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit)
+    model.compile(optimizer=optimizer, loss=loss)
     optimizer.build(model.trainable_variables)
     return model
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gan_tfc.cli import make_parser
-from gan_tfc.codec import PREVIEW_SCALES, describe
+from gan_tfc.streams import PREVIEW_SCALES, describe
 
 
 def pixels(path):
@@ -114,9 +114,7 @@ def test_stream_of_other_tables_is_refused(run, stream, tiny_preset, tmp_path):
     from gan_tfc.coding import container
 
     header, sections = container.unpack(bytes(data))
-    stream.write_bytes(
-        container.pack("tiny", 1, b"\0\0\0\0", header.width, header.height, 900, sections)
-    )
+    stream.write_bytes(container.pack("tiny", 1, b"\0\0\0\0", header.width, header.height, 900, sections))
     result = run("decompress", stream, "--preset", f"path:{tiny_preset}")
     assert result.code == 1 and "tables" in result.error
 

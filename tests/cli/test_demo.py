@@ -3,6 +3,7 @@
 
 import io
 import json
+import socket
 import sys
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from PIL import Image
 
 from gan_tfc import demo
-from gan_tfc.codec import Codec, describe
+from gan_tfc.codec import Codec
 from gan_tfc.commands.comparison import comparison, detail_box
+from gan_tfc.streams import describe
 
 
 @pytest.fixture
@@ -25,9 +27,10 @@ def two_photos(photo, portrait, tmp_path):
 
 
 def test_samples_are_photos_that_need_no_download(monkeypatch):
-    import socket
+    def refuse(*args):
+        raise AssertionError("a download")
 
-    monkeypatch.setattr(socket, "socket", None)  # a download would fail
+    monkeypatch.setattr(socket.socket, "connect", refuse)
     photos = demo.photos([])
     assert [name for name, _ in photos] == list(demo.SAMPLES)
     for _, read in photos:
@@ -97,6 +100,13 @@ def test_photo_that_fails_is_said_and_the_others_shown(run, zoo, two_photos, tmp
     result = run("demo", two_photos, "--preset", "tiny", "-o", tmp_path / "out")
     assert result.code == 1 and "bad.jpg" in result.error
     assert "cup" in result.out and "face" in result.out
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(run, zoo, two_photos, tmp_path):
+    path = two_photos / "[red]:cat:.png"
+    (two_photos / "cup.png").rename(path)
+    result = run("demo", path, "--preset", "tiny", "-o", tmp_path / "out")
+    assert result.code == 0 and "[red]:cat:" in result.out
 
 
 def test_folder_without_photos_is_an_error(run, tmp_path):

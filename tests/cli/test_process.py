@@ -16,9 +16,7 @@ COMMANDS = ["compress", "decompress", "info", "zoo", "demo", "train", "freeze"]
 def program(*argv, code="from gan_tfc.__main__ import main; sys.exit(main())"):
     """Runs the program, with the repository first on the path; returns the finished process."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, argv)], capture_output=True, text=True
-    )
+    return subprocess.run([sys.executable, "-c", code, *map(str, argv)], capture_output=True, text=True)
 
 
 def test_module_is_the_program():

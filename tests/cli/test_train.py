@@ -54,9 +54,7 @@ def test_list_names_the_built_in_configurations(run):
 @pytest.mark.slow
 def test_train_then_freeze_gives_a_preset_that_codes(run, photos, picture, tmp_path):
     folder = tmp_path / "run"
-    result = run(
-        "train", "--config", config_file(tmp_path, "contexts"), "--data", photos, "--resume", folder
-    )
+    result = run("train", "--config", config_file(tmp_path, "contexts"), "--data", photos, "--resume", folder)
     assert result.code == 0, result.err
     weights = folder / "averaged.weights.h5"
     assert f"2 of 2 steps done, weights in {weights}" in result.out and weights.exists()
@@ -126,16 +124,20 @@ def test_wrong_arguments_are_said(run, tmp_path, monkeypatch, options, code, sai
 
 
 def test_synthesis_stage_keeps_the_tables_of_a_preset(
-    run, finished_run, tiny_preset, tiny_codec, picture, tmp_path
+    run, finished_run, tiny_codec, photo, picture, tmp_path
 ):
-    folder = tmp_path / "any_name"
-    result = run(
-        "freeze", finished_run("synthesis"), "--tables", f"path:{tiny_preset}", "-o", folder
-    )
+    # Fitted to a photo, and so not the tables that the run's own weights would give.
+    preset = gan_tfc.Codec(tiny_codec.model, "fitted", 4)
+    preset.freeze_tables([photo] * 2)
+    assert preset.frozen.digest != tiny_codec.frozen.digest
+    preset.save(tmp_path / "fitted" / "4")
+
+    tables = f"path:{tmp_path / 'fitted' / '4'}"
+    result = run("freeze", finished_run("synthesis"), "--tables", tables, "-o", tmp_path / "any")
     assert result.code == 0, result.err
-    codec = gan_tfc.load(f"path:{folder}")
-    assert (codec.name, codec.version) == ("tiny", 1)
-    assert codec.compress(picture) == tiny_codec.compress(picture)
+    codec = gan_tfc.load(f"path:{tmp_path / 'any'}")
+    assert (codec.name, codec.version) == ("fitted", 4)
+    assert codec.compress(picture) == preset.compress(picture)
 
 
 @pytest.mark.slow

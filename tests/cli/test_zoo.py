@@ -26,9 +26,9 @@ def test_list_shows_every_preset_with_its_size(run, zoo):
 
 def test_list_shows_measured_points(run, zoo):
     records = json.loads(registry.INDEX.read_text())
-    records[0]["measured"] = [{"bpp": 0.2, "psnr": 27.35}]
+    records[0]["measured"] = [{"set": "kodak", "quality": 20, "bpp": 0.2, "psnr": 27.35}]
     registry.INDEX.write_text(json.dumps(records))
-    assert "0.200 bpp 27.35 dB" in run("zoo", "list").out
+    assert "kodak: 0.200 bpp 27.35 dB" in run("zoo", "list").out
 
 
 def test_list_as_json_holds_the_index_and_the_bytes_on_disk(run, zoo):

@@ -103,10 +103,7 @@ def keras_graphs(label):
         pytest.skip("needs Keras on TensorFlow to run or to convert its graphs")
     from gan_tfc.export import graphs
 
-    return {
-        key: (graphs.first(network), graphs.second(network))
-        for key, network in distinct(label).items()
-    }
+    return {key: (graphs.first(network), graphs.second(network)) for key, network in distinct(label).items()}
 
 
 def distinct(label):
@@ -264,9 +261,7 @@ def test_beyond_the_bound_a_runtime_differs():
     weights["trunk_in/bias"] -= 127 * (2**20 + 1)
     with pytest.raises(GanTfcError, match="trunk_in"):
         IntegerContextNetwork(weights)
-    features = graphs.first(SimpleNamespace(weights=weights))({"context": context[None]})[
-        "features"
-    ]
+    features = graphs.first(SimpleNamespace(weights=weights))({"context": context[None]})["features"]
     expected = exact_first(weights, context)[0]
     assert 0.1 < np.isin(expected, (0, 255)).mean() < 0.9, "outputs should be in the visible range"
     assert (np.asarray(features)[0] != expected).any()
@@ -320,9 +315,7 @@ def test_graphs_of_a_mixed_precision_session_stay_in_float32():
     finally:
         keras.mixed_precision.set_dtype_policy(before)
     _, context, _, expected = cases("random")[1]
-    results = {
-        k: keras.ops.convert_to_numpy(v)[0] for k, v in model({"context": context[None]}).items()
-    }
+    results = {k: keras.ops.convert_to_numpy(v)[0] for k, v in model({"context": context[None]}).items()}
     for name, value in results.items():
         np.testing.assert_array_equal(value, expected[name])
 

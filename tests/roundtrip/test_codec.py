@@ -52,13 +52,11 @@ def test_photographs_survive_at_every_quality(codec, name, request):
         # Without the synthesis network, whose weights are random here.
         base = codec.preview(data, scale=1).astype(float)
         errors.append(np.mean(np.square(base - image)))
-    psnr = 10 * np.log10(255**2 / np.array(errors))
-    assert (np.diff(psnr) > 1).all()
-    # Errors are at most uniform within a step, step**2 / 12 (30.9 dB at quality 50, step 26/255),
-    # and smaller where most symbols are zero.
-    for quality, value in zip(QUALITIES, psnr, strict=True):
-        step = 255 * steps.step_size(steps.quality_to_code(quality))
-        assert value > 10 * np.log10(12 * 255**2 / step**2) - 0.5
+    assert errors == sorted(errors, reverse=True)
+    # The quantiser trades a step squared for 9 bits, and with random contexts a symbol that was not
+    # expected takes up to 20: 2.2 steps squared lost at worst, where plain rounding loses 1/12.
+    for quality, error in zip(QUALITIES, errors, strict=True):
+        assert error < 2.2 * (255 * steps.step_size(steps.quality_to_code(quality))) ** 2
 
 
 @pytest.mark.tfc
@@ -188,12 +186,18 @@ def test_freezing_twice_gives_the_same_tables(tiny_codec):
 
 
 def test_tables_fitted_to_photos_code_them_in_fewer_bytes(tiny_codec, photo, portrait, tmp_path):
+    images = [photo[:128, :128], portrait[:128, :128]]
     fitted = Codec(tiny_codec.model, "tiny", 1)
-    fitted.freeze_tables([photo, portrait])
-    for image in (photo, portrait):
-        assert len(fitted.compress(image, 40)) < len(tiny_codec.compress(image, 40))
-    Image.fromarray(photo).save(tmp_path / "1.png")
-    Image.fromarray(portrait).save(tmp_path / "2.png")
+    fitted.freeze_tables(images)
+
+    def total(codec):
+        # What two photos are fitted at: one of them at the finest step, one at the coarsest.
+        return sum(len(codec.compress(image, quality)) for image in images for quality in (1, 100))
+
+    # Random contexts assume a density that fits nothing: the least that counting must save.
+    assert total(fitted) < 0.95 * total(tiny_codec)
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
     from_folder = Codec(tiny_codec.model, "tiny", 1)
     from_folder.freeze_tables(tmp_path)
     assert from_folder.frozen.digest == fitted.frozen.digest

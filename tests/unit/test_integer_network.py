@@ -76,9 +76,7 @@ def test_a_picture_taken_in_strips_gives_what_it_gives_at_once(rng, height, widt
     rows_at_once = integer_network._STRIP_ELEMENTS // (width * 9 * 6)
     assert 0 < rows_at_once < height, "the picture should take several strips"
     context = random_context(rng, height, width)
-    for result, exact in zip(
-        network.first(context), exact_first(network.weights, context), strict=True
-    ):
+    for result, exact in zip(network.first(context), exact_first(network.weights, context), strict=True):
         np.testing.assert_array_equal(result, exact)
 
 

@@ -192,9 +192,7 @@ def test_hostile_symbols_neither_overflow_nor_leave_the_range(model, symbol):
 def test_alternating_hostile_symbols_give_contexts_in_range(model, rng, monkeypatch):
     seen = []
     original = contexts.context
-    monkeypatch.setattr(
-        contexts, "context", lambda *args: seen.append(original(*args)) or seen[-1]
-    )
+    monkeypatch.setattr(contexts, "context", lambda *args: seen.append(original(*args)) or seen[-1])
 
     def source(level, mask, rows, means):
         return rng.choice(np.array([-(2**30), 2**30 - 1], np.int32), rows.shape)

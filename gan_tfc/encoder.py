@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The encoder's side of the codec, for one image at any number of qualities."""
+
+import numpy as np
+
+from gan_tfc.coding import container
+from gan_tfc.coding.frozen import FrozenTables
+from gan_tfc.coding.lifting import padded_shape, picture_bands
+from gan_tfc.coding.passes import EncodingSource
+from gan_tfc.coding.quantiser import RATE_WEIGHT, Quantiser
+from gan_tfc.coding.scan import SECTIONS, scan
+
+
+class ImageEncoder:
+    """One image on its way into streams: the transform is done once, whatever quality is tried.
+
+    Args:
+        codec: the `gan_tfc.codec.Codec` whose name, coder and synthesis network are used.
+        frozen: its `FrozenTables`.
+        image: uint8 `(H, W, 3)` RGB.
+        rate_weight: of the quantiser, see `gan_tfc.coding.quantiser`.
+    """
+
+    def __init__(self, codec, frozen: FrozenTables, image, rate_weight=RATE_WEIGHT):
+        self.codec, self.frozen, self.image = codec, frozen, image
+        self.height, self.width = image.shape[:2]
+        self.shape = padded_shape(self.height, self.width, frozen.contexts.levels)
+        self.coarsest, self.details = picture_bands(image, frozen.contexts.levels)
+        self.quantiser = Quantiser(frozen.tables, rate_weight)
+
+    def encode(self, code: int) -> bytes:
+        """The stream at a step code."""
+        source = self._source(code, self.codec.range_coder())
+        self._scan(code, source)
+        return container.pack(**self._fields(code), sections=source.finish())
+
+    def reconstruct(self, code: int) -> np.ndarray:
+        """The decoded image at a step code, without a stream."""
+        last = self._scan(code, self._source(code))
+        lengths = (0,) * SECTIONS
+        header = container.Header(**self._fields(code), section_lengths=lengths)
+        return self.codec.to_pixels(last.picture, header)
+
+    def _source(self, code, coder=None):
+        return EncodingSource(self.coarsest, self.details, code, self.quantiser, coder)
+
+    def _scan(self, code, source):
+        *_, last = scan(self.frozen.contexts, self.shape, code, source)
+        return last
+
+    def _fields(self, code):
+        return {
+            "preset": self.codec.name,
+            "preset_version": self.codec.version,
+            "tables_digest": self.frozen.digest,
+            "width": self.width,
+            "height": self.height,
+            "step_code": code,
+        }
