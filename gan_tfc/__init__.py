@@ -11,6 +11,7 @@ then `keras.json`, then TensorFlow), with one exception: where that choice is Te
 not installed but JAX is, the backend is JAX.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -74,8 +75,21 @@ def __getattr__(name):
     """Imports a public name on first use (PEP 562)."""
     if name not in _LAZY:
         raise AttributeError(f"module 'gan_tfc' has no attribute {name!r}; it has {sorted(_LAZY)}.")
-    try:
+    with _backend_explained():
         value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+@contextlib.contextmanager
+def _backend_explained():
+    """Turns the failed import of a missing Keras backend into one sentence with the mend."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name != _configured_backend():
             raise
@@ -83,12 +97,6 @@ def __getattr__(name):
             f"gan_tfc needs the Keras backend {error.name!r}, which is not installed: "
             "pip install 'gan_tfc[tf]' (or [tfc], [jax])."
         ) from error
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({*globals(), *__all__})
 
 
 def _configured_backend():

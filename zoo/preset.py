@@ -27,13 +27,9 @@ from gan_tfc.codec import Codec
 from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.errors import PresetError
 from gan_tfc.models.wavelet_codec import WaveletCodec
+from gan_tfc.zoo.registry import METADATA
 
-CONFIG, WEIGHTS, TABLES, METADATA = (
-    "config.json",
-    "model.weights.h5",
-    "tables.npz",
-    "metadata.json",
-)
+CONFIG, WEIGHTS, TABLES = "config.json", "model.weights.h5", "tables.npz"
 HASHED = (CONFIG, WEIGHTS, TABLES)
 
 

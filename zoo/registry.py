@@ -7,16 +7,21 @@ import functools
 import json
 from pathlib import Path
 
+from gan_tfc import _backend_explained
 from gan_tfc.codec import Codec
 from gan_tfc.errors import PresetError
-from gan_tfc.zoo.preset import METADATA, load_preset
 
+METADATA = "metadata.json"
 ROOT = Path(__file__).parent
 INDEX = ROOT / "index.json"
 
 
 def load(name: str, engine: str = "auto") -> Codec:
     """See `gan_tfc.load`."""
+    # Listing presets must not wait for Keras.
+    with _backend_explained():
+        from gan_tfc.zoo.preset import load_preset
+
     return load_preset(find(name), engine)
 
 

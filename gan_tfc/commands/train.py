@@ -103,7 +103,7 @@ def _codec(config, weights, tables):
     model.build()
     try:
         model.load_weights(weights)
-    except (ValueError, OSError) as error:  # From Keras and h5py.
+    except (ValueError, OSError, KeyError) as error:  # From Keras and h5py.
         raise GanTfcError(f"{str(weights)!r} does not fit its configuration: {error}") from error
     if not tables:
         return gan_tfc.Codec(model)

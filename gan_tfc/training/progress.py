@@ -76,6 +76,7 @@ class Progress(keras.callbacks.Callback):
         self.folder, self.batches, self.seconds, self.every = Path(folder), batches, seconds, every
         self.console = console
         self.writer = _tensorboard_writer(self.folder / "tensorboard")
+        self._bar = None
 
     def on_train_begin(self, logs=None):
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -136,8 +137,10 @@ class Progress(keras.callbacks.Callback):
                 if key != "step":
                     tf.summary.scalar(key, value)
 
-    def on_train_end(self, logs=None):
-        self._bar.stop()
+    def close(self):
+        """Leave the terminal as it was; also called when training is interrupted."""
+        if self._bar is not None:
+            self._bar.stop()
         if self.writer is not None:
             self.writer.close()
 

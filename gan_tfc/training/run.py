@@ -128,7 +128,8 @@ def train(
     weights_path = folder / WEIGHTS
     if len(batches) > 0:
         seconds = None if minutes is None else 60.0 * minutes
-        callbacks = [Progress(folder, batches, seconds, console=console)]
+        progress = Progress(folder, batches, seconds, console=console)
+        callbacks = [progress]
         if seconds is not None:
             callbacks.append(StopAfter(seconds, start))
         checkpoints = Checkpoints(
@@ -139,7 +140,10 @@ def train(
             on_save=lambda: save_averaged_weights(model, weights_path),
         )
         callbacks.append(checkpoints)
-        model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+        try:
+            model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+        finally:
+            progress.close()
         first_step = checkpoints.steps_done
     else:
         # The last checkpoint's averages may be missing: a run can be killed between the two files.

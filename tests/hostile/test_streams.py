@@ -13,9 +13,9 @@ import pytest
 import gan_tfc
 from gan_tfc.codec import Codec
 from gan_tfc.coding import container
-from gan_tfc.coding.lifting import padded_shape
 from gan_tfc.coding.passes import least_bytes
 from gan_tfc.coding.scan import scan, section_of
+from gan_tfc.entropy_models.tfc_coder import make_coder
 
 ENGINES = ["portable", pytest.param("tfc", marks=pytest.mark.tfc)]
 LIMIT = 200_000_000  # bytes of NumPy arrays and Python objects
@@ -135,16 +135,14 @@ def test_a_size_that_the_payload_is_too_short_for_is_refused(stream, width, heig
             gan_tfc.preview(data, 64)
 
 
-@pytest.mark.parametrize("quality", [1, 50, 100])
-@pytest.mark.parametrize("value", [0, 128, 255])
-def test_the_shortest_pictures_there_are_pass_for_what_they_are(tiny_codec, quality, value):
-    # Flat pictures take the fewest bytes; with every symbol the likeliest they could take fewer.
-    image = np.full((640, 960, 3), value, np.uint8)
-    data = tiny_codec.compress(image, quality)
+@pytest.mark.parametrize(("quality", "value"), [(1, 128), (50, 0), (100, 255)])
+def test_flat_pictures_are_short_but_not_too_short(tiny_codec, quality, value):
+    # With every symbol the likeliest they could be shorter, but not by half.
+    data = tiny_codec.compress(np.full((512, 640, 3), value, np.uint8), quality)
     header, sections = container.unpack(data)
-    shape = (*(side // 64 for side in padded_shape(640, 960, 6)), 3)
-    assert 0 < least_bytes(tiny_codec.frozen.tables, shape, header.step_code) < len(sections[0]) / 2
-    np.testing.assert_array_equal(tiny_codec.decompress(data), tiny_codec.reconstruct(image, quality))
+    least = least_bytes(tiny_codec.frozen.tables, (8, 10, 3), header.step_code)
+    assert 0 < least < len(sections[0]) / 2
+    assert tiny_codec.preview(data, 64).shape == (8, 10, 3)
 
 
 @pytest.mark.parametrize("code", [2048, 65535])
@@ -175,17 +173,17 @@ def test_other_tables_are_refused(stream):
 
 def payloads(rng, lengths):
     """Sections of random bytes, of one byte value, none, and random ones of other lengths."""
-    for _ in range(12):
+    for _ in range(6):
         yield [rng.bytes(n) for n in lengths]
     for value in (0x00, 0x01, 0x55, 0x7F, 0x80, 0xAA, 0xFE, 0xFF):
         yield [bytes([value]) * n for n in lengths]
     yield [b""] * len(lengths)
     yield [b"\x80"] * len(lengths)
-    for _ in range(4):
+    for _ in range(2):
         yield [rng.bytes(int(rng.integers(0, 3 * n))) for n in lengths]
 
 
-@pytest.mark.parametrize("code", [0, 410, 1100, 2047])
+@pytest.mark.parametrize("code", [0, 1100, 2047])
 def test_random_payloads_decode_to_some_picture_or_are_refused(codec, stream, code, rng):
     lengths = container.parse_header(stream)[0].section_lengths
     portable = Codec(codec.model, "tiny", 1, codec.frozen, "portable")
@@ -206,7 +204,7 @@ def test_random_payloads_decode_to_some_picture_or_are_refused(codec, stream, co
                 assert codec.preview(data, scale).dtype == np.uint8
             except gan_tfc.StreamError:
                 pass
-    assert decoded > 10  # most noise is a picture of noise
+    assert decoded > 5  # most noise is a picture of noise
 
 
 def test_a_flipped_bit_in_a_prefix_gives_some_preview_or_an_error(codec, stream, rng):
@@ -242,10 +240,8 @@ class HostileSource:
 
 
 @pytest.mark.parametrize("code", [0, 700, 2047])
-def test_symbols_beyond_any_picture_are_clipped_alike_by_writer_and_reader(
-    codec, tiny_codec, stream, code, rng
-):
-    source = HostileSource(codec._range_coder(), rng)
+def test_symbols_beyond_any_picture_are_clipped_alike_by_writer_and_reader(codec, stream, code, rng):
+    source = HostileSource(make_coder(codec.frozen.tables, codec.engine), rng)
     *_, last = scan(codec.frozen.contexts, (64, 64), code, source)
     data = forged(stream, [e.finish() for e in source.encoders], step_code=code)
     assert isinstance(outcome(codec, data), np.ndarray)

@@ -27,9 +27,7 @@ def test_a_preset_folder_holds_four_files(tiny_preset):
     assert [path.name for path in tiny_preset.parent.iterdir()] == ["1"]
 
 
-def test_a_loaded_codec_is_of_the_same_class_and_writes_the_same_bytes(
-    tiny_preset, tiny_codec, photo
-):
+def test_a_loaded_codec_is_of_the_same_class_and_writes_the_same_bytes(tiny_preset, tiny_codec, photo):
     loaded = gan_tfc.load(f"path:{tiny_preset}")
     assert type(loaded) is Codec and type(loaded.model) is WaveletCodec
     assert loaded.model.get_config() == tiny_codec.model.get_config()
@@ -46,9 +44,7 @@ def test_weights_are_stored_with_half_precision(tiny_preset, tiny_codec):
 
     values = []
     with h5py.File(tiny_preset / "model.weights.h5") as file:
-        file.visititems(
-            lambda _, item: values.append(item) if isinstance(item, h5py.Dataset) else None
-        )
+        file.visititems(lambda _, item: values.append(item) if isinstance(item, h5py.Dataset) else None)
         floats = [item for item in values if item.dtype.kind == "f"]
         assert {item.dtype for item in floats} == {np.dtype("float16")}
         assert sum(item.size for item in floats) == tiny_codec.model.count_params()
@@ -224,9 +220,7 @@ def test_an_unknown_name_is_refused_with_the_mend(tiny_zoo, name, words):
         gan_tfc.load(name)
 
 
-def test_a_folder_of_that_name_does_not_load_without_path(
-    tiny_zoo, tiny_preset, tmp_path, monkeypatch
-):
+def test_a_folder_of_that_name_does_not_load_without_path(tiny_zoo, tiny_preset, tmp_path, monkeypatch):
     shutil.copytree(tiny_preset, tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(gan_tfc.PresetError, match="for a folder write path:mine"):
@@ -261,6 +255,4 @@ def test_training_what_decides_bits_drops_the_tables(tiny_preset, photo):
     with pytest.raises(gan_tfc.NotFrozenError):
         codec.compress(photo)
     codec.freeze_tables(None)
-    np.testing.assert_array_equal(
-        codec.decompress(codec.compress(photo, 40)), codec.reconstruct(photo, 40)
-    )
+    np.testing.assert_array_equal(codec.decompress(codec.compress(photo, 40)), codec.reconstruct(photo, 40))

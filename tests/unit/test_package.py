@@ -89,11 +89,11 @@ def test_backend_becomes_jax_only_where_tensorflow_is_chosen_but_missing(
 
 
 def test_missing_backend_is_named_with_the_command_that_installs_it(tmp_path):
-    # A stand-in for the Keras import at the top of gan_tfc.codec.
+    # A stand-in for the imports behind gan_tfc.load.
     (tmp_path / "gan_tfc").mkdir()
     for name in ("__init__.py", "errors.py"):
         shutil.copy(ROOT / "gan_tfc" / name, tmp_path / "gan_tfc")
-    (tmp_path / "gan_tfc" / "codec.py").write_text("import tensorflow\n")
+    (tmp_path / "gan_tfc" / "api.py").write_text("import tensorflow\n")
     code = "import gan_tfc\ntry: gan_tfc.load\nexcept ImportError as error: print(error)"
     message = run_bare(code, tmp_path, KERAS_HOME=str(tmp_path))
     assert "'tensorflow'" in message
