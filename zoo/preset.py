@@ -27,6 +27,7 @@ from gan_tfc.codec import Codec
 from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.errors import PresetError
 from gan_tfc.models.wavelet_codec import WaveletCodec
+from gan_tfc.models.weights import load_weights, save_weights
 from gan_tfc.zoo.registry import METADATA
 
 CONFIG, WEIGHTS, TABLES = "config.json", "model.weights.h5", "tables.npz"
@@ -67,7 +68,7 @@ def save_preset(codec: Codec, folder, metadata: dict | None = None) -> None:
         }
         config["model"]["compile_config"] = None
         (scratch / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-        codec.model.save_weights(scratch / WEIGHTS)
+        save_weights(codec.model, scratch / WEIGHTS)
         _to_half_precision(scratch / WEIGHTS)
         if codec.frozen is not None:
             np.savez_compressed(scratch / TABLES, **codec.frozen.arrays())
@@ -109,7 +110,7 @@ def _read(folder: Path, engine: str) -> Codec:
         raise PresetError(f"Expected a WaveletCodec in {folder}, found {type(model).__name__}.")
     if not model.built:
         model.build()
-    model.load_weights(folder / WEIGHTS)
+    load_weights(model, folder / WEIGHTS)
     frozen = None
     if (folder / TABLES).exists():
         with np.load(folder / TABLES, allow_pickle=False) as arrays:

@@ -10,6 +10,7 @@ from rich.progress import Progress as ProgressBar
 
 from gan_tfc.errors import GanTfcError
 from gan_tfc.models.wavelet_codec import WaveletCodec
+from gan_tfc.models.weights import load_weights, save_weights
 from gan_tfc.training.checkpoint import read_checkpoint, restore_checkpoint
 from gan_tfc.training.coded import CodedCropBatches, CodedPhotos
 from gan_tfc.training.config import TrainConfig
@@ -63,7 +64,7 @@ def save_averaged_weights(model, path) -> None:
         for variable in model.trainable_variables:
             variable.assign(averages[variable.path])
         temporary = Path(path).with_name(f"new-{Path(path).name}")
-        model.save_weights(temporary)
+        save_weights(model, temporary)
         temporary.replace(path)
     finally:
         for variable in model.trainable_variables:
@@ -116,7 +117,7 @@ def train(
             )
         first_step = restore_checkpoint(arrays, model)
     elif weights is not None:
-        _load_weights(model, weights)
+        load_weights(model, weights)
         _restart_averages(model)
     elif codec is not None:
         model.set_weights(codec.model.get_weights())
@@ -148,7 +149,7 @@ def train(
     else:
         # The last checkpoint's averages may be missing: a run can be killed between the two files.
         save_averaged_weights(model, weights_path)
-    model.load_weights(weights_path)
+    load_weights(model, weights_path)
     return model, first_step
 
 
@@ -175,18 +176,10 @@ def _batches(config, photos, codec, folder, first_step, console):
     return CodedCropBatches(coded, config, first_step)
 
 
-def _load_weights(model, path):
-    try:
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:  # from Keras and h5py
-        raise GanTfcError(
-            f"Expected a weights file of this configuration's model, but {path} is none: {error}"
-        ) from error
-
-
 def _restart_averages(model):
     """Averages begin at the loaded weights, not at the random ones the optimizer was built with."""
     for variable, average in zip(
         model.trainable_variables, model.optimizer._model_variables_moving_average, strict=True
     ):
-        average.assign(variable)
+        # A copy: JAX refuses a step whose state holds the same buffer twice.
+        average.assign(np.array(variable))

@@ -248,6 +248,18 @@ def test_fine_tuning_the_synthesis_network_keeps_every_stream(tiny_preset, photo
 
 
 @pytest.mark.tensorflow
+def test_a_trained_codec_is_saved_without_its_optimizer(tiny_preset, photo, tmp_path):
+    codec = gan_tfc.load(f"path:{tiny_preset}")
+    codec.compile(optimizer="adam", loss="reconstruction", run_eagerly=True)
+    codec.fit({"image": photo[None, :64, :64], "step_code": np.array([900.0])}, verbose=0)
+    codec.save(tmp_path / "trained")
+    sizes = [(f / "model.weights.h5").stat().st_size for f in (tiny_preset, tmp_path / "trained")]
+    assert sizes[1] < 1.05 * sizes[0]  # Adam holds twice as many numbers as it trains
+    codec.fit({"image": photo[None, :64, :64], "step_code": np.array([900.0])}, verbose=0)
+    assert int(np.array(codec.model.optimizer.iterations)) == 2  # and goes on afterwards
+
+
+@pytest.mark.tensorflow
 def test_training_what_decides_bits_drops_the_tables(tiny_preset, photo):
     codec = gan_tfc.load(f"path:{tiny_preset}")
     codec.compile(optimizer="adam", loss="rate_distortion", run_eagerly=True)

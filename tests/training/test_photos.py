@@ -123,9 +123,7 @@ def test_a_photo_that_turns_out_to_be_damaged_is_skipped_with_a_warning(images, 
         assert same(batches[0], first)
 
 
-def test_a_folder_of_damaged_photos_alone_ends_in_an_error_and_not_in_an_endless_search(
-    images, tmp_path
-):
+def test_a_folder_of_damaged_photos_alone_ends_in_an_error_and_not_in_an_endless_search(images, tmp_path):
     truncated_photo(tmp_path / "truncated.png", images[2])
     batches = CropBatches(open_photos(tmp_path), config())
     with pytest.warns(UserWarning), pytest.raises(GanTfcError, match="photos that can be read"):
@@ -251,9 +249,7 @@ def test_crops_of_picture_and_base_lie_at_the_same_place(tiny_codec, photo, tmp_
     assert (np.square(difference).mean((1, 2, 3)) < np.square(moved).mean((1, 2, 3))).all()
 
 
-def test_coded_copies_are_kept_for_the_next_run_and_made_anew_for_other_tables(
-    tiny_codec, photo, tmp_path
-):
+def test_coded_copies_are_kept_for_the_next_run_and_made_anew_for_other_tables(tiny_codec, photo, tmp_path):
     photo = photo[:64, :64]
     first = coded_photos(tiny_codec, [photo], tmp_path)
     done = []

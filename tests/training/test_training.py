@@ -17,10 +17,14 @@ from gan_tfc import losses
 from gan_tfc.codec import Codec
 from gan_tfc.errors import GanTfcError
 from gan_tfc.models.wavelet_codec import WaveletCodec
+from gan_tfc.models.weights import load_weights
 from gan_tfc.training import run
 from gan_tfc.training.checkpoint import FILE_NAME, read_checkpoint
 from gan_tfc.training.config import TrainConfig
 from gan_tfc.training.run import CONFIG, WEIGHTS, build_model, save_averaged_weights, train
+
+# TensorFlow says so of the fixture `eager`, and means the input pipeline.
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 
 ROOT = Path(__file__).parents[2]
 MODEL = {"features": (4, 4), "synthesis_features": 8, "synthesis_blocks": 1}
@@ -94,8 +98,8 @@ def rate_loss(model, photos):
 def test_the_contexts_stage_lowers_its_loss_on_photographs(finished, photos):
     keras.utils.set_random_seed(config().seed)
     fresh = rate_loss(build_model(config()), photos)
-    # Most of the first gain is a better width of the densities; 8 steps lower it by a quarter.
-    assert rate_loss(finished[0], photos) < 0.9 * fresh
+    # The same crops before and after, so no luck is involved: 7.5 falls by 0.5.
+    assert rate_loss(finished[0], photos) < fresh - 0.25
 
 
 @pytest.mark.slow
@@ -114,9 +118,7 @@ def test_the_synthesis_stage_changes_the_synthesis_network_and_nothing_else(
     finished, photos, tmp_path, eager
 ):
     start, folder = finished
-    model, _ = train(
-        config("synthesis", total_steps=3), photos, tmp_path, weights=folder / WEIGHTS
-    )
+    model, _ = train(config("synthesis", total_steps=3), photos, tmp_path, weights=folder / WEIGHTS)
     assert any(changed(values(start.synthesis), values(model.synthesis)))
     for before, after in zip(start.networks, model.networks, strict=True):
         assert not any(changed(values(before), values(after)))
@@ -181,9 +183,7 @@ def test_a_run_that_stopped_on_time_goes_on_from_its_own_weights_not_from_their_
 
 
 @pytest.mark.slow
-def test_a_finished_run_trains_no_further_and_finds_its_averages_again(
-    finished, photos, tmp_path
-):
+def test_a_finished_run_trains_no_further_and_finds_its_averages_again(finished, photos, tmp_path):
     (tmp_path / FILE_NAME).write_bytes((finished[1] / FILE_NAME).read_bytes())
     for total_steps in (STEPS, STEPS - 3):
         model, steps = train(config(total_steps=total_steps), photos, tmp_path)
@@ -230,7 +230,7 @@ def test_the_averages_are_saved_without_touching_the_trained_weights(tmp_path):
     before = values(model)
     save_averaged_weights(model, tmp_path / WEIGHTS)
     assert not any(changed(before, values(model)))
-    model.load_weights(tmp_path / WEIGHTS)
+    load_weights(model, tmp_path / WEIGHTS)
     for index, variable in enumerate(model.trainable_variables):
         np.testing.assert_array_equal(np.array(variable), index)
     assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]
@@ -272,13 +272,24 @@ def test_a_damaged_checkpoint_is_refused_with_the_mend(finished, photos, tmp_pat
         ({"model": MODEL | {"features": (4, 4, 4)}}, "do not fit"),
     ],
 )
-def test_a_checkpoint_of_another_configuration_is_refused(
-    finished, photos, tmp_path, change, words
-):
+def test_a_checkpoint_of_another_configuration_is_refused(finished, photos, tmp_path, change, words):
     (tmp_path / FILE_NAME).write_bytes((finished[1] / FILE_NAME).read_bytes())
     with pytest.raises(GanTfcError, match=words):
         train(config(**change), photos, tmp_path)
     assert not (tmp_path / CONFIG).exists()  # nothing says that this run is of that configuration
+
+
+def test_a_run_that_starts_from_weights_starts_its_schedule_anew(tmp_path):
+    trained = build_model(config())
+    trained.optimizer.iterations.assign(1000)
+    for index, average in enumerate(trained.optimizer._model_variables_moving_average):
+        average.assign(0 * average + index)
+    save_averaged_weights(trained, tmp_path / WEIGHTS)
+    trained.save_weights(tmp_path / "keras.weights.h5")  # holds the optimizer as well
+    for name in (WEIGHTS, "keras.weights.h5"):
+        model = build_model(config())
+        load_weights(model, tmp_path / name)
+        assert int(np.array(model.optimizer.iterations)) == 0
 
 
 @pytest.mark.parametrize("content", [None, b"no HDF5"])

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything but the exports works on JAX where TensorFlow cannot even be imported."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = [pytest.mark.jax, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+
+#: A process that has JAX and, whatever is installed, no TensorFlow.
+PROLOGUE = """
+import sys
+
+sys.modules["tensorflow"] = None  # what imports it gets an ImportError
+
+import json
+import numpy as np
+import gan_tfc
+"""
+
+
+def in_jax(script, folder, *arguments):
+    """Runs a script under JAX without TensorFlow and returns the JSON that it prints last.
+
+    Compiling takes longest: it is done without optimisation, and for equal models once.
+    """
+    settings = {
+        "PYTHONPATH": str(ROOT),
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error:::gan_tfc", "-c", PROLOGUE + script, *map(str, arguments)],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_import_and_names_need_no_tensorflow(tmp_path):
+    script = """
+gan_tfc.Codec, gan_tfc.load
+import keras
+print(json.dumps([keras.backend.backend(), bool(sys.modules["tensorflow"])]))
+"""
+    assert in_jax(script, tmp_path) == ["jax", False]
+
+
+def test_a_preset_codes_the_same_symbols_and_bytes_as_on_the_other_backend(
+    tiny_codec, tiny_preset, photo, tmp_path
+):
+    streams = {}
+    for quality in (5, 50, 100):
+        streams[f"stream_{quality}"] = np.frombuffer(tiny_codec.compress(photo, quality), np.uint8)
+    np.savez(tmp_path / "here.npz", photo=photo, **streams)
+    script = """
+preset, given, out = sys.argv[1:]
+codec = gan_tfc.load(f"path:{preset}")
+given, found = np.load(given), {}
+for quality in (5, 50, 100):
+    data = given[f"stream_{quality}"].tobytes()
+    for step in codec.symbols(data):
+        found[f"picture_{quality}_{step.level}"] = step.picture
+    found[f"pixels_{quality}"] = codec.decompress(data)
+    found[f"preview_{quality}"] = codec.preview(data, 4)
+    found[f"stream_{quality}"] = np.frombuffer(codec.compress(given["photo"], quality), np.uint8)
+np.savez(out, **found)
+print(json.dumps(bool(sys.modules["tensorflow"])))
+"""
+    files = tmp_path / "here.npz", tmp_path / "there.npz"
+    assert in_jax(script, tmp_path, tiny_preset, *files) is False
+    there = np.load(tmp_path / "there.npz")
+    for quality in (5, 50, 100):
+        data = streams[f"stream_{quality}"].tobytes()
+        for step in tiny_codec.symbols(data):
+            np.testing.assert_array_equal(there[f"picture_{quality}_{step.level}"], step.picture)
+        # No network of the framework is asked for these.
+        np.testing.assert_array_equal(there[f"preview_{quality}"], tiny_codec.preview(data, 4))
+        np.testing.assert_array_equal(there[f"stream_{quality}"], streams[f"stream_{quality}"])
+        # The synthesis network is float: sums in another order may cross a rounding boundary.
+        pixels = tiny_codec.decompress(data).astype(int)
+        assert np.abs(there[f"pixels_{quality}"] - pixels).max() <= 1
+
+
+def test_training_runs_and_resumes_exactly(photo, tmp_path):
+    np.save(tmp_path / "photo.npy", photo)
+    script = """
+from pathlib import Path
+from gan_tfc.codec import Codec
+from gan_tfc.training.checkpoint import read_checkpoint
+from gan_tfc.training.config import TrainConfig
+from gan_tfc.training.run import WEIGHTS, train
+
+photo, folder = np.load(sys.argv[1]), Path(sys.argv[2])
+model = {"features": (4, 4), "synthesis_features": 8, "synthesis_blocks": 1}
+settings = {"total_steps": 3, "batch_size": 2, "crop_size": 64, "learning_rate": 0.1}
+contexts = TrainConfig("contexts", model, **settings)
+whole, steps = train(contexts, [photo], folder / "whole")
+assert steps == 3
+_, steps = train(contexts, [photo], folder / "stopped", minutes=0)
+assert steps == 1, steps
+_, steps = train(contexts, [photo], folder / "stopped", checkpoint_seconds=0)
+assert steps == 3, steps
+a, b = (read_checkpoint(folder / name) for name in ("whole", "stopped"))
+different = [name for name in a if not np.array_equal(a[name], b[name])]
+
+synthesis = TrainConfig("synthesis", model, **settings)
+tuned, _ = train(synthesis, [photo], folder / "synthesis", weights=folder / "whole" / WEIGHTS)
+same = [
+    np.array_equal(x, y)
+    for x, y in zip(whole.networks[0].get_weights(), tuned.networks[0].get_weights())
+]
+codec = Codec(tuned, "jax", 1)
+codec.freeze_tables([photo])
+codec.save(folder / "preset")
+data = gan_tfc.load(f"path:{folder}/preset").compress(photo)
+decoded = codec.decompress(data)
+rows = [json.loads(line) for line in (folder / "whole" / "log.jsonl").read_text().splitlines()]
+print(json.dumps({
+    "different": different,
+    "contexts kept": all(same),
+    "shape": decoded.shape,
+    "bpp": rows[-1]["bpp"],
+    "tensorflow": bool(sys.modules["tensorflow"]),
+}))
+"""
+    found = in_jax(script, tmp_path, tmp_path / "photo.npy", tmp_path)
+    assert found["different"] == []  # model, optimizer, averages, random seeds: to the last bit
+    assert found["contexts kept"] and found["shape"] == list(photo.shape)
+    assert 0 < found["bpp"] < 100
+    assert found["tensorflow"] is False
+
+
+def test_a_line_of_the_log_holds_the_means_since_the_line_before(photo, tmp_path):
+    np.save(tmp_path / "photo.npy", photo)
+    script = """
+import keras
+from gan_tfc.training.config import TrainConfig
+from gan_tfc.training.photos import CropBatches
+from gan_tfc.training.progress import Progress
+from gan_tfc.training.run import build_model
+
+photo = np.load(sys.argv[1])
+model = {"features": (4,), "synthesis_features": 8, "synthesis_blocks": 1}
+# The learning rate is nearly zero and the step falls: bits rise from each batch to the next.
+config = TrainConfig("contexts", model, total_steps=4, batch_size=2, crop_size=64, learning_rate=1e-9)
+batches = CropBatches([photo], config)
+make = batches.__class__.__getitem__
+codes = [1700.0, 1100.0, 700.0, 300.0]
+
+class Falling(CropBatches):
+    def __getitem__(self, index):
+        (batch,) = make(self, index)
+        return (batch | {"step_code": np.full(2, codes[index], np.float32)},)
+
+batches = Falling([photo], config)
+net = build_model(config)
+bits = [
+    float(keras.ops.mean(net(batches[i][0], training=True)["bits"])) / 64**2 for i in range(4)
+]
+net.fit(batches, epochs=1, shuffle=False, verbose=0,
+        callbacks=[Progress(sys.argv[2], batches, None, every=2)])
+rows = [json.loads(line) for line in open(sys.argv[2] + "/log.jsonl")]
+print(json.dumps({"bits": bits, "rows": [row["bpp"] for row in rows]}))
+"""
+    found = in_jax(script, tmp_path, tmp_path / "photo.npy", tmp_path)
+    bits, rows = found["bits"], found["rows"]
+    expected = [(bits[0] + bits[1]) / 2, (bits[2] + bits[3]) / 2]
+    assert bits == sorted(bits)
+    # The coarsest band is coded with noise, another in each call: far below 5 % of all bits.
+    np.testing.assert_allclose(rows, expected, rtol=0.05)
