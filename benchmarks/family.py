@@ -19,7 +19,7 @@ from gan_tfc.coding import steps
 from gan_tfc.coding.lifting import picture_bands
 from gan_tfc.entropy_models.conditional import FAMILIES, interval_probability
 from gan_tfc.entropy_models.freezing import count_symbols
-from gan_tfc.training.photos import PhotoFolder
+from gan_tfc.photos import PhotoFolder
 
 QUALITIES = (10, 25, 40, 60, 80)
 

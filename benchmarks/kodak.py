@@ -79,8 +79,7 @@ def markdown(ours: Curve, rivals: list[Curve], command: str) -> str:
     lines = [
         f"# {ours.name} on {len(ours.photos)} photos",
         "",
-        f"Complete streams, header included; means over {ours.photos[0]} to {ours.photos[-1]}. "
-        "Made by",
+        f"Complete streams, header included; means over {ours.photos[0]} to {ours.photos[-1]}. Made by",
         "",
         f"    {command}",
         "",
@@ -90,8 +89,7 @@ def markdown(ours: Curve, rivals: list[Curve], command: str) -> str:
     for rival in rivals:
         low, high = ours.common_psnr(rival)
         lines.append(
-            f"| {rival.name} | {ours.bd_rate(rival):+.1f} % | {low:.1f} to {high:.1f} "
-            f"| {rival.description} |"
+            f"| {rival.name} | {ours.bd_rate(rival):+.1f} % | {low:.1f} to {high:.1f} | {rival.description} |"
         )
     for curve in (ours, *rivals):
         lines += [
@@ -111,8 +109,7 @@ def markdown(ours: Curve, rivals: list[Curve], command: str) -> str:
         ):
             quality, bpp, psnr, encoding, decoding = row
             lines.append(
-                f"| {quality:g} | {bpp:.4f} | {psnr:.2f} | {1000 * encoding:.0f} "
-                f"| {1000 * decoding:.0f} |"
+                f"| {quality:g} | {bpp:.4f} | {psnr:.2f} | {1000 * encoding:.0f} | {1000 * decoding:.0f} |"
             )
     return "\n".join(lines) + "\n"
 

@@ -141,14 +141,11 @@ def card(metadata, dataset, ours, rivals, sources, bars) -> str:
     for rival in rivals:
         low, high = ours.common_psnr(rival)
         parts.append(
-            f"| {rival.name} | {ours.bd_rate(rival):+.1f} % | {low:.1f} to {high:.1f} "
-            f"| {rival.description} |"
+            f"| {rival.name} | {ours.bd_rate(rival):+.1f} % | {low:.1f} to {high:.1f} | {rival.description} |"
         )
     if bars:
         parts += ["", "| bar | measured | met |", "|---|---|---|"]
-        parts += [
-            f"| {b['bar']} | {b['measured']} | {'yes' if b['met'] else '**no**'} |" for b in bars
-        ]
+        parts += [f"| {b['bar']} | {b['measured']} | {'yes' if b['met'] else '**no**'} |" for b in bars]
         parts += ["", f"Made by `python benchmarks/bars.py --preset {name}`."]
     parts += [
         "",

@@ -67,9 +67,7 @@ class Codec:
 
     # --- compress --------------------------------------------------------------------------------
 
-    def compress(
-        self, image, quality=None, *, max_bytes=None, target_bpp=None, min_psnr=None
-    ) -> bytes:
+    def compress(self, image, quality=None, *, max_bytes=None, target_bpp=None, min_psnr=None) -> bytes:
         """Compress an image to a `.gtc` stream.
 
         Args:
@@ -110,9 +108,7 @@ class Codec:
             max_bytes = int(float(target_bpp) * encoder.width * encoder.height / 8)
         if max_bytes is not None:
             return fit_bytes(encoder, int(max_bytes))
-        return encoder.encode(
-            steps.quality_to_code(DEFAULT_QUALITY if quality is None else quality)
-        )
+        return encoder.encode(steps.quality_to_code(DEFAULT_QUALITY if quality is None else quality))
 
     # --- decompress ------------------------------------------------------------------------------
 
@@ -170,9 +166,7 @@ class Codec:
         for step in self._decode(header, sections):
             if step.level == level:
                 break
-        planes = step.picture.astype(np.float32) * np.float32(
-            steps.step_size(header.step_code) / 64 / scale
-        )
+        planes = step.picture.astype(np.float32) * np.float32(steps.step_size(header.step_code) / 64 / scale)
         height, width = -(-header.height // scale), -(-header.width // scale)
         return _to_uint8(planes[:height, :width] @ COLOUR.T)
 
@@ -204,8 +198,7 @@ class Codec:
             )
         if len(header.section_lengths) != SECTIONS:
             raise CorruptStreamError(
-                f"Expected {SECTIONS} sections, the stream has {len(header.section_lengths)}; "
-                "it is damaged."
+                f"Expected {SECTIONS} sections, the stream has {len(header.section_lengths)}; it is damaged."
             )
         shape = padded_shape(header.height, header.width, frozen.contexts.levels)
         band = (*(side >> frozen.contexts.levels for side in shape), 3)
@@ -279,7 +272,7 @@ class Codec:
         from gan_tfc.entropy_models.freezing import calibrated_tables
 
         if isinstance(photos, (str, os.PathLike)):
-            from gan_tfc.training.photos import open_photos
+            from gan_tfc.photos import open_photos
 
             photos = open_photos(photos)
         self.frozen = calibrated_tables(self.model, photos, count, seed)

@@ -57,9 +57,7 @@ def _existing_mode(path: str) -> int | None:
 def _replace(target: str, data: bytes, overwrite: bool) -> None:
     temporary = os.path.join(os.path.dirname(target), f".gan_tfc-{secrets.token_hex(8)}.tmp")
     # Not `tempfile`, whose files nobody but the owner may read: 0o666 lets the umask decide.
-    descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
-    )
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with open(descriptor, "wb") as file:
             file.write(data)

@@ -191,9 +191,7 @@ def _from_array(array: np.ndarray) -> np.ndarray:
         }.get(array.dtype.kind, "for values in 0 to 255 pass image.astype('uint8')")
         raise ImageError(f"an image array is uint8, but {array.dtype} came: {mend}.")
     if array.ndim == 4 and array.shape[0] == 1:
-        raise ImageError(
-            f"an image has no batch axis, but shape {array.shape} came: pass image[0]."
-        )
+        raise ImageError(f"an image has no batch axis, but shape {array.shape} came: pass image[0].")
     if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
         raise ImageError(
             f"the last axis of an image is its channels, but shape {array.shape} came: pass "

@@ -158,8 +158,7 @@ def check_size(width: int, height: int) -> None:
     """Raises an `ImageError` for a picture that is empty or larger than a stream may hold."""
     if min(width, height) < 1:
         raise ImageError(
-            f"a picture has at least 1 pixel a side, but {width} x {height} came: pass one that "
-            "is not empty."
+            f"a picture has at least 1 pixel a side, but {width} x {height} came: pass one that is not empty."
         )
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise ImageError(

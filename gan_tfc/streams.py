@@ -61,7 +61,5 @@ def preview_level(scale) -> int:
         GanTfcError: a scale that is not offered.
     """
     if scale not in PREVIEW_SCALES:
-        raise GanTfcError(
-            f"Expected a scale among {', '.join(map(str, PREVIEW_SCALES))}, received {scale}."
-        )
+        raise GanTfcError(f"Expected a scale among {', '.join(map(str, PREVIEW_SCALES))}, received {scale}.")
     return PREVIEW_SCALES.index(scale)

@@ -11,6 +11,8 @@ import hypothesis  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
+import gan_tfc  # noqa: E402, F401 - chooses the backend before a test imports Keras
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 # marker -> (module it needs, where that module comes from)

@@ -48,9 +48,7 @@ def save_preset(codec: Codec, folder, metadata: dict | None = None) -> None:
     """
     folder = Path(folder)
     if (folder / CONFIG).exists():
-        raise PresetError(
-            f"Expected a new folder, but {folder} holds a preset; save under the next version."
-        )
+        raise PresetError(f"Expected a new folder, but {folder} holds a preset; save under the next version.")
     name, version = _named_by(folder, codec)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -171,9 +169,7 @@ def _to_half_precision(path) -> None:
         floats = []
         file.visititems(
             lambda name, item: (
-                floats.append(name)
-                if isinstance(item, h5py.Dataset) and item.dtype == np.float32
-                else None
+                floats.append(name) if isinstance(item, h5py.Dataset) and item.dtype == np.float32 else None
             )
         )
         values = {name: (file[name][()], dict(file[name].attrs)) for name in floats}

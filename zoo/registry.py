@@ -47,9 +47,7 @@ def find(name: str) -> Path:
     if versions is None:
         # A folder of that name must not load by accident in place of a preset, nor the reverse.
         if "/" in name or Path(name).is_dir():
-            raise PresetError(
-                f"Expected a preset name, received {name!r}; for a folder write path:{name}."
-            )
+            raise PresetError(f"Expected a preset name, received {name!r}; for a folder write path:{name}.")
         near = difflib.get_close_matches(bare, available(), n=1)
         known = ", ".join(f"{n}@{v[-1]}" for n, v in sorted(available().items())) or "none"
         hint = f"did you mean {near[0]!r}?" if near else f"available: {known}."
@@ -73,11 +71,7 @@ def available() -> dict[str, list[int]]:
 
 def list_presets(pattern: str = "*") -> list[dict]:
     """See `gan_tfc.list_presets`."""
-    return [
-        record
-        for record in json.loads(INDEX.read_text())
-        if fnmatch.fnmatch(record["name"], pattern)
-    ]
+    return [record for record in json.loads(INDEX.read_text()) if fnmatch.fnmatch(record["name"], pattern)]
 
 
 def make_index() -> str:

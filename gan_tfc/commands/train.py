@@ -84,7 +84,7 @@ def freeze(args) -> int:
         )
     codec = _codec(config, weights, args.tables)
     if codec.frozen is None:
-        from gan_tfc.training.photos import open_photos
+        from gan_tfc.photos import open_photos
 
         photos = open_photos(args.data) if args.data else None
         with terminal.status("building the coding tables"):

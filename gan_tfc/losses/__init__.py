@@ -16,7 +16,5 @@ def get(loss):
     if not isinstance(loss, str):
         return loss
     if loss not in _LOSSES:
-        raise ValueError(
-            f"Expected a loss object or one of {', '.join(_LOSSES)}. Received: loss={loss!r}"
-        )
+        raise ValueError(f"Expected a loss object or one of {', '.join(_LOSSES)}. Received: loss={loss!r}")
     return _LOSSES[loss]()

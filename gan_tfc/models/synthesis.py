@@ -76,9 +76,7 @@ class SynthesisNetwork(keras.Model):
         ]
         gains = [StepGain(name=f"gain_{i}") for i in range(blocks)]
         mixes = [keras.layers.Conv2D(features, 1, name=f"mix_{i}") for i in range(blocks)]
-        residual = keras.layers.Conv2D(
-            3 * _PATCH**2, 1, kernel_initializer="zeros", name="residual"
-        )
+        residual = keras.layers.Conv2D(3 * _PATCH**2, 1, kernel_initializer="zeros", name="residual")
 
         # === Functional model ===
         base = keras.Input((None, None, 3), name="base")
@@ -91,9 +89,7 @@ class SynthesisNetwork(keras.Model):
             x = x + mix(hidden)
         correction = ops.depth_to_space(residual(x), _PATCH)
         reconstruction = base + correction * step[:, None, None, :]
-        super().__init__(
-            inputs={"base": base, "step": step}, outputs=reconstruction, name=name, **kwargs
-        )
+        super().__init__(inputs={"base": base, "step": step}, outputs=reconstruction, name=name, **kwargs)
 
         # === Config ===
         self.features = features

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from keras import ops
 
 from gan_tfc.errors import GanTfcError
 
@@ -21,11 +22,26 @@ def _variables(model):
     yield from ((f"optimizer/{i}", v) for i, v in enumerate(model.optimizer.variables))
 
 
+def value_of(variable) -> np.ndarray:
+    """A NumPy copy of a variable's value."""
+    # A copy, for the array that a backend gives out may be the variable's own memory.
+    return np.array(ops.convert_to_numpy(variable.value))
+
+
+def assign_copy(variable, value):
+    """Give a variable a value in memory of its own.
+
+    JAX would share it with a NumPy array or with another variable, and a training step hands its
+    buffers over to be overwritten.
+    """
+    variable.assign(ops.copy(value))
+
+
 def save_checkpoint(folder, model, step: int, stage: str) -> None:
     """Write model, optimizer (with averaged weights) and step number to `folder`."""
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()
-    arrays = {name: np.array(v) for name, v in _variables(model)}
+    arrays = {name: value_of(v) for name, v in _variables(model)}
     buffer = io.BytesIO()
     np.savez(buffer, step=step, stage=stage, **arrays)
     path = Path(folder) / FILE_NAME
@@ -68,5 +84,5 @@ def restore_checkpoint(arrays, model) -> int:
             "this configuration; resume with the configuration that wrote it, or use a new folder."
         )
     for name, variable in variables.items():
-        variable.assign(arrays[name])
+        assign_copy(variable, arrays[name])
     return int(arrays["step"])

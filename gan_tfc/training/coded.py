@@ -109,9 +109,7 @@ class CodedPhotos:
         (folder / "bases.json").unlink(missing_ok=True)
         shapes = [self.photos[i].shape for i in range(len(self.photos))]
         starts = np.cumsum([0] + [int(np.prod(shapes[i % len(shapes)])) for i in range(len(self))])
-        bases = np.lib.format.open_memmap(
-            folder / "bases.npy", "w+", np.float16, (int(starts[-1]),)
-        )
+        bases = np.lib.format.open_memmap(folder / "bases.npy", "w+", np.float16, (int(starts[-1]),))
 
         def work(index):
             base = code_photo(self._photo(index), self.frozen, int(self.codes[index]))
@@ -155,9 +153,7 @@ class CodedCropBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         start = time.perf_counter()
         rng = np.random.default_rng((self.config.seed, self.first_step + index))
-        images, bases, codes = zip(
-            *(self._crop(rng) for _ in range(self.config.batch_size)), strict=True
-        )
+        images, bases, codes = zip(*(self._crop(rng) for _ in range(self.config.batch_size)), strict=True)
         batch = {
             "image": np.stack(images),
             "base": np.stack(bases).astype(np.float32),
@@ -172,8 +168,7 @@ class CodedCropBatches(keras.utils.PyDataset):
         image, base, code = self.coded[self._usable[int(rng.integers(len(self._usable)))]]
         height, width = image.shape[:2]
         top, left = (
-            ALIGNMENT * int(rng.integers((room - side) // ALIGNMENT + 1))
-            for room in (height, width)
+            ALIGNMENT * int(rng.integers((room - side) // ALIGNMENT + 1)) for room in (height, width)
         )
         here = (slice(top, top + side), slice(left, left + side))
         return image[here], base[here], code

@@ -46,9 +46,7 @@ class TrainConfig:
 
     def __post_init__(self):
         if self.stage not in STAGES:
-            raise GanTfcError(
-                f"Expected stage to be one of {', '.join(STAGES)}, received {self.stage!r}."
-            )
+            raise GanTfcError(f"Expected stage to be one of {', '.join(STAGES)}, received {self.stage!r}.")
         if self.crop_size < 64 or self.crop_size % 64:
             raise GanTfcError(
                 f"Expected crop_size to be a multiple of 64, received {self.crop_size}; "

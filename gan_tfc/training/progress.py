@@ -90,9 +90,7 @@ class Progress(keras.callbacks.Callback):
             TimeElapsedColumn(),
             console=self.console,
         )
-        self._task = self._bar.add_task(
-            "", total=self.batches.last_step, completed=self.batches.first_step
-        )
+        self._task = self._bar.add_task("", total=self.batches.last_step, completed=self.batches.first_step)
         self._bar.start()
 
     def on_train_batch_end(self, batch, logs=None):

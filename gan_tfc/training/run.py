@@ -5,16 +5,21 @@ import time
 from pathlib import Path
 
 import keras
-import numpy as np
 from rich.progress import Progress as ProgressBar
 
 from gan_tfc.errors import GanTfcError
 from gan_tfc.models.wavelet_codec import WaveletCodec
 from gan_tfc.models.weights import load_weights, save_weights
-from gan_tfc.training.checkpoint import read_checkpoint, restore_checkpoint
+from gan_tfc.photos import open_photos
+from gan_tfc.training.batches import CropBatches
+from gan_tfc.training.checkpoint import (
+    assign_copy,
+    read_checkpoint,
+    restore_checkpoint,
+    value_of,
+)
 from gan_tfc.training.coded import CodedCropBatches, CodedPhotos
 from gan_tfc.training.config import TrainConfig
-from gan_tfc.training.photos import CropBatches, open_photos
 from gan_tfc.training.progress import Checkpoints, Progress, StopAfter
 
 _LOSSES = {"contexts": "rate_distortion", "synthesis": "reconstruction"}
@@ -46,7 +51,7 @@ def build_model(config: TrainConfig) -> WaveletCodec:
 def averaged_values(model) -> dict:
     """Exponential moving averages of the trainable variables, by variable path, NumPy."""
     return {
-        variable.path: np.array(average)
+        variable.path: value_of(average)
         for variable, average in zip(
             model.trainable_variables,
             model.optimizer._model_variables_moving_average,
@@ -57,18 +62,17 @@ def averaged_values(model) -> dict:
 
 def save_averaged_weights(model, path) -> None:
     """Write the model's weights with the averaged values in place of the trained ones."""
-    # Copies: what `np.asarray` returns may share the variable's memory.
-    kept = {v.path: np.array(v) for v in model.trainable_variables}
+    kept = {v.path: value_of(v) for v in model.trainable_variables}
     averages = averaged_values(model)
     try:
         for variable in model.trainable_variables:
-            variable.assign(averages[variable.path])
+            assign_copy(variable, averages[variable.path])
         temporary = Path(path).with_name(f"new-{Path(path).name}")
         save_weights(model, temporary)
         temporary.replace(path)
     finally:
         for variable in model.trainable_variables:
-            variable.assign(kept[variable.path])
+            assign_copy(variable, kept[variable.path])
 
 
 def train(
@@ -181,5 +185,4 @@ def _restart_averages(model):
     for variable, average in zip(
         model.trainable_variables, model.optimizer._model_variables_moving_average, strict=True
     ):
-        # A copy: JAX refuses a step whose state holds the same buffer twice.
-        average.assign(np.array(variable))
+        assign_copy(average, variable)

@@ -74,9 +74,7 @@ def test_any_single_flipped_bit_of_the_header_is_found_without_the_payload(bit):
 
 
 def test_trailing_bytes_are_refused():
-    with pytest.raises(
-        CorruptStreamError, match=f"is {len(DATA)} bytes long, but {len(DATA) + 1} came"
-    ):
+    with pytest.raises(CorruptStreamError, match=f"is {len(DATA)} bytes long, but {len(DATA) + 1} came"):
         container.unpack(DATA + b"\0")
 
 

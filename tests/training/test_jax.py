@@ -148,7 +148,7 @@ def test_a_line_of_the_log_holds_the_means_since_the_line_before(photo, tmp_path
     script = """
 import keras
 from gan_tfc.training.config import TrainConfig
-from gan_tfc.training.photos import CropBatches
+from gan_tfc.training.batches import CropBatches
 from gan_tfc.training.progress import Progress
 from gan_tfc.training.run import build_model
 

@@ -11,9 +11,10 @@ from PIL import Image
 from gan_tfc.codec import Codec
 from gan_tfc.coding.steps import step_size
 from gan_tfc.errors import GanTfcError
+from gan_tfc.photos import PhotoFolder, open_photos
+from gan_tfc.training.batches import CropBatches
 from gan_tfc.training.coded import CodedCropBatches, CodedPhotos
 from gan_tfc.training.config import TrainConfig, built_in, load_config
-from gan_tfc.training.photos import CropBatches, PhotoFolder, open_photos
 
 
 def config(**changes):

@@ -19,7 +19,7 @@ from gan_tfc.errors import GanTfcError
 from gan_tfc.models.wavelet_codec import WaveletCodec
 from gan_tfc.models.weights import load_weights
 from gan_tfc.training import run
-from gan_tfc.training.checkpoint import FILE_NAME, read_checkpoint
+from gan_tfc.training.checkpoint import FILE_NAME, read_checkpoint, value_of
 from gan_tfc.training.config import TrainConfig
 from gan_tfc.training.run import CONFIG, WEIGHTS, build_model, save_averaged_weights, train
 
@@ -80,7 +80,7 @@ def eager():
 
 def values(part):
     """Copies of a layer's weights."""
-    return [np.array(weight) for weight in part.weights]
+    return [value_of(weight) for weight in part.weights]
 
 
 def changed(before, after):
@@ -201,7 +201,7 @@ def test_the_averaged_weights_load_into_a_model_of_the_same_configuration(finish
     # They are averages: with a momentum of 0.5, near the last weights but not equal to them.
     arrays = read_checkpoint(folder)
     last = [arrays[f"model/{i}"] for i in range(len(model.variables))]
-    averaged = [np.array(variable) for variable in model.variables]
+    averaged = [value_of(variable) for variable in model.variables]
     assert any(changed(last, averaged))
 
 
@@ -232,7 +232,7 @@ def test_the_averages_are_saved_without_touching_the_trained_weights(tmp_path):
     assert not any(changed(before, values(model)))
     load_weights(model, tmp_path / WEIGHTS)
     for index, variable in enumerate(model.trainable_variables):
-        np.testing.assert_array_equal(np.array(variable), index)
+        np.testing.assert_array_equal(value_of(variable), index)
     assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]
 
 
@@ -289,7 +289,7 @@ def test_a_run_that_starts_from_weights_starts_its_schedule_anew(tmp_path):
     for name in (WEIGHTS, "keras.weights.h5"):
         model = build_model(config())
         load_weights(model, tmp_path / name)
-        assert int(np.array(model.optimizer.iterations)) == 0
+        assert int(value_of(model.optimizer.iterations)) == 0
 
 
 @pytest.mark.parametrize("content", [None, b"no HDF5"])

@@ -88,9 +88,7 @@ def test_bd_rate_has_the_integral_of_scipys_interpolation(rng):
             quality[[0, -1]] = 24, 36
             curves.append((np.sort(rng.lognormal(size=points)), quality))
         (r0, q0), (r1, q1) = curves
-        expected = np.diff(
-            [interpolate.PchipInterpolator(q, np.log(r)).integrate(24, 36) for r, q in curves]
-        )
+        expected = np.diff([interpolate.PchipInterpolator(q, np.log(r)).integrate(24, 36) for r, q in curves])
         found = bd_rate(r0, q0, r1, q1)
         assert math.log1p(found / 100) * 12 == pytest.approx(float(expected[0]), abs=1e-9)
 

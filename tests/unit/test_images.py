@@ -49,9 +49,7 @@ def linear_grey_profile():
     curve = b"curv\0\0\0\0" + struct.pack(">I", 0)
     tags = struct.pack(">I4sII4sII", 2, b"wtpt", 156, 20, b"kTRC", 176, 12)
     body = tags + white + curve
-    header = struct.pack(
-        ">I4sI4s4s4s", 128 + len(body), b"lcms", 0x02400000, b"mntr", b"GRAY", b"XYZ "
-    )
+    header = struct.pack(">I4sI4s4s4s", 128 + len(body), b"lcms", 0x02400000, b"mntr", b"GRAY", b"XYZ ")
     header += bytes(12) + b"acsp" + bytes(28) + white[8:] + bytes(48)
     return header + body
 
@@ -354,9 +352,7 @@ def test_an_alpha_channel_is_turned_with_its_picture():
     np.testing.assert_array_equal(image[:, 0, 0], [0, 255])
 
 
-@pytest.mark.parametrize(
-    "exif", [b"Exif\0\0nonsense", b"", b"Exif\0\0II*\0\xff\xff\xff\x7f", b"\0"]
-)
+@pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"", b"Exif\0\0II*\0\xff\xff\xff\x7f", b"\0"])
 def test_damaged_exif_data_does_not_matter(exif):
     file = encoded(Image.new("RGB", (4, 3), (9, 9, 9)), "JPEG", exif=exif)
     assert read_image(file).shape == (3, 4, 3)
@@ -475,8 +471,7 @@ def test_reading_in_many_threads_leaves_the_warning_filters_alone(colours):
     data = encoded(Image.fromarray(colours), "PNG").read()
     before = list(warnings.filters)
     threads = [
-        threading.Thread(target=lambda: [read_image(io.BytesIO(data)) for _ in range(20)])
-        for _ in range(8)
+        threading.Thread(target=lambda: [read_image(io.BytesIO(data)) for _ in range(20)]) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
