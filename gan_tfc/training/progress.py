@@ -121,9 +121,6 @@ class Progress(keras.callbacks.Callback):
         )
         if self.writer is not None:
             self._write_events(row)
-        if hasattr(self.model, "jax_state_sync"):
-            # Under JAX a running step keeps its state to itself until asked to write it back.
-            self.model.jax_state_sync()
         for metric in self.model.metrics:
             metric.reset_state()
 
