@@ -19,8 +19,10 @@ from gan_tfc.errors import GanTfcError
 from gan_tfc.models.wavelet_codec import WaveletCodec
 from gan_tfc.models.weights import load_weights
 from gan_tfc.training import run
+from gan_tfc.training.batches import CropBatches
 from gan_tfc.training.checkpoint import FILE_NAME, read_checkpoint, value_of
 from gan_tfc.training.config import TrainConfig
+from gan_tfc.training.progress import Progress
 from gan_tfc.training.run import CONFIG, WEIGHTS, build_model, save_averaged_weights, train
 
 # TensorFlow says so of the fixture `eager`, and means the input pipeline.
@@ -214,6 +216,29 @@ def test_a_run_leaves_a_log_of_what_it_did(finished):
         assert 0 < row["bpp"] < 100 and 5 < row["psnr"] < 60
         # Cutting crops out of photos in memory is next to nothing, even of steps as small as these.
         assert 0 <= row["data_share"] < 0.2
+
+
+class FallingSteps(CropBatches):
+    """Batches whose step falls from one to the next, so that each takes more bits."""
+
+    def __getitem__(self, index):
+        (batch,) = super().__getitem__(index)
+        return (batch | {"step_code": np.full(2, [1700, 1100, 700, 300][index], np.float32)},)
+
+
+def test_a_line_of_the_log_holds_the_means_since_the_line_before(photo, tmp_path, eager):
+    settings = config(model=MODEL | {"features": (4,)}, total_steps=4, learning_rate=1e-9)
+    batches = FallingSteps([photo], settings)
+    model = build_model(settings)
+    bits = [np.mean(keras.ops.convert_to_numpy(model(batches[i][0])["bits"])) for i in range(4)]
+    progress = Progress(tmp_path, batches, None, every=2)
+    model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[progress])
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert bits[0] < bits[1] < bits[2] < bits[3]
+    # In training the coarsest band is noisy and not rounded: far below 5 % of all bits.
+    expected = np.array([bits[0] + bits[1], bits[2] + bits[3]]) / 2 / 64**2
+    np.testing.assert_allclose([row["bpp"] for row in rows], expected, rtol=0.05)
 
 
 @pytest.mark.slow
