@@ -96,21 +96,12 @@ def markdown(ours: Curve, rivals: list[Curve], command: str) -> str:
             "",
             f"## {curve.name}",
             "",
-            "| quality | bpp | PSNR (dB) | encode (ms) | decode (ms) |",
-            "|---|---|---|---|---|",
+            "| quality | bpp | PSNR (dB) |",
+            "|---|---|---|",
         ]
-        for row in zip(
-            curve.quality,
-            curve.bpp,
-            curve.psnr,
-            curve.encoding_time,
-            curve.decoding_time,
-            strict=True,
-        ):
-            quality, bpp, psnr, encoding, decoding = row
-            lines.append(
-                f"| {quality:g} | {bpp:.4f} | {psnr:.2f} | {1000 * encoding:.0f} | {1000 * decoding:.0f} |"
-            )
+        # Milliseconds are of one machine and one hour: they stay in the JSON files.
+        for quality, bpp, psnr in zip(curve.quality, curve.bpp, curve.psnr, strict=True):
+            lines.append(f"| {quality:g} | {bpp:.4f} | {psnr:.2f} |")
     return "\n".join(lines) + "\n"
 
 

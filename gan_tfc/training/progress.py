@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Callbacks of a run: stop on time, checkpoint, show where it stands."""
 
+import importlib.util
 import json
 import time
 from pathlib import Path
@@ -64,7 +65,8 @@ class Progress(keras.callbacks.Callback):
     Each line of `log.jsonl` holds the means since the line before.
 
     Args:
-        folder: of the run; gets `log.jsonl` and, where TensorFlow is installed, TensorBoard events.
+        folder: of the run; gets `log.jsonl` and, where TensorFlow and TensorBoard are installed,
+            TensorBoard events.
         batches: the `CropBatches`, whose production time is shown as a share of the step time.
         seconds: time limit or None.
         every: steps between two log lines.
@@ -141,7 +143,9 @@ class Progress(keras.callbacks.Callback):
 
 
 def _tensorboard_writer(folder):
-    if keras.backend.backend() != "tensorflow":
+    """A writer of TensorBoard events, or None where TensorFlow or TensorBoard is not installed."""
+    # TensorFlow 2.20 and newer do not bring TensorBoard, and fail at the first event without it.
+    if keras.backend.backend() != "tensorflow" or importlib.util.find_spec("tensorboard") is None:
         return None
     import tensorflow as tf
 

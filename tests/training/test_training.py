@@ -244,6 +244,7 @@ def test_a_line_of_the_log_holds_the_means_since_the_line_before(photo, tmp_path
 @pytest.mark.slow
 @pytest.mark.tensorflow
 def test_a_run_leaves_tensorboard_events(finished):
+    pytest.importorskip("tensorboard", reason="needs extra train: newer TensorFlow has no TensorBoard")
     events = list((finished[1] / "tensorboard").glob("events.out.tfevents.*"))
     assert events and all(file.stat().st_size > 100 for file in events)
 
