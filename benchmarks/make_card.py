@@ -111,9 +111,9 @@ def card(metadata, dataset, ours, rivals, sources, bars) -> str:
         "import gan_tfc",
         "",
         f'codec = gan_tfc.load("{name}")',
-        'data = codec.compress("photo.jpg", quality=50)   # or max_bytes=20_000, min_psnr=34',
-        "image = gan_tfc.decompress(data)                 # uint8, (height, width, 3)",
-        "small = gan_tfc.preview(data, scale=8)           # from the beginning of the stream",
+        'data = codec.compress("photo.jpg", quality=50)  # or max_bytes=20_000, min_psnr=34',
+        "image = gan_tfc.decompress(data)  # uint8, (height, width, 3)",
+        "small = gan_tfc.preview(data, scale=8)  # from the beginning of the stream",
         "```",
         "",
         f"Streams name this preset and its version. Version {metadata['version']} never changes, "
