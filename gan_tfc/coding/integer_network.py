@@ -19,10 +19,10 @@ from gan_tfc.errors import PresetError
 HIDDEN_SHIFT = 7
 MEAN_SHIFT = 11
 SCALE_SHIFT = 9
-MEAN_RANGE = 127
+MEAN_RANGE = 127  # means are integers in [-127, 127] quarters of a step
 SCALE_INDEXES = 64
 SCALE_OFFSET = 20
-BANDS = 9
+BANDS = 9  # 3 orientations x 3 colour planes, coded at each position
 
 #: Rows of an unfolded picture that are multiplied at once: small enough to stay in the cache.
 _STRIP_ELEMENTS = 1 << 18

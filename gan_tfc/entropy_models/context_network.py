@@ -14,15 +14,16 @@ pass adds what the first one decoded. All arrows carry integers; see `IntegerCon
 import keras
 from keras import ops
 
+from gan_tfc.coding.integer_network import (
+    BANDS,
+    HIDDEN_SHIFT,
+    MEAN_RANGE,
+    MEAN_SHIFT,
+    SCALE_INDEXES,
+    SCALE_OFFSET,
+    SCALE_SHIFT,
+)
 from gan_tfc.layers.integer_conv import IntegerConv2D, requantise
-
-BANDS = 9  # 3 orientations x 3 colour planes, coded at each position
-MEAN_RANGE = 127  # means are integers in [-127, 127] quarters of a step
-SCALE_INDEXES = 64
-
-_HIDDEN_SHIFT = 7
-_MEAN_SHIFT = 11
-_SCALE_SHIFT = 9
 
 
 @keras.saving.register_keras_serializable("gan_tfc")
@@ -58,24 +59,24 @@ class ContextNetwork(keras.layers.Layer):
 
     def first(self, context):
         """Context `(B, H, W, C)`, integers in [-127, 127] -> features `(B, H, W, F)`, parameters."""
-        hidden = requantise(self.trunk_in(context), _HIDDEN_SHIFT, 0.0, 255.0)
-        step = requantise(self.trunk(hidden), _HIDDEN_SHIFT, -255.0, 255.0)
+        hidden = requantise(self.trunk_in(context), HIDDEN_SHIFT, 0.0, 255.0)
+        step = requantise(self.trunk(hidden), HIDDEN_SHIFT, -255.0, 255.0)
         features = ops.clip(hidden + step, 0.0, 255.0)
         return features, self.parameters(self.first_head(features))
 
     def second(self, features, known):
         """Features and first-pass values `(B, H, W, 10)`, integers in [-127, 127] -> parameters."""
         hidden = self.known(known) + self.mix(features)
-        hidden = requantise(hidden, _HIDDEN_SHIFT, 0.0, 255.0)
+        hidden = requantise(hidden, HIDDEN_SHIFT, 0.0, 255.0)
         return self.parameters(self.second_head(hidden))
 
     @staticmethod
     def parameters(accumulator):
         """Accumulators `(B, H, W, 18)` -> means `(B, H, W, 9)` in 1/4 step, scale indexes 0..63."""
         mean, scale = ops.split(accumulator, 2, axis=-1)
-        mean = requantise(mean, _MEAN_SHIFT, -MEAN_RANGE, MEAN_RANGE)
+        mean = requantise(mean, MEAN_SHIFT, -MEAN_RANGE, MEAN_RANGE)
         # The offset starts training at a middle scale with the bias at zero.
-        scale = requantise(scale, _SCALE_SHIFT, -20.0, SCALE_INDEXES - 21.0) + 20.0
+        scale = requantise(scale, SCALE_SHIFT, -SCALE_OFFSET, SCALE_INDEXES - 1 - SCALE_OFFSET) + SCALE_OFFSET
         return mean, scale
 
     def call(self, context, known):
