@@ -21,6 +21,9 @@ PLANES = 3
 #: Step of the coarsest band at the lowest octave: the unit of the factorized bottleneck.
 _COARSEST_UNIT = steps.BASE_STEP * 2.0**steps.MIN_OCTAVE
 
+#: Where the table of `gan_tfc.coding.contexts.compress` ends.
+_LARGEST_LEVEL = float(coding_contexts.COMPRESS[-1])
+
 
 @keras.saving.register_keras_serializable("gan_tfc")
 class WaveletCodec(keras.Model):
@@ -48,6 +51,8 @@ class WaveletCodec(keras.Model):
         phase: nine integers 0 or 1 by band, see `gan_tfc.coding.contexts.first_pass_mask`.
         family: density of the conditional entropy model.
         dead_zone: of the training quantiser, in steps.
+        rate_weight: not 0: the training quantiser's dead zones follow from the predicted scales, as
+            the encoder's do; see `gan_tfc.entropy_models.conditional`.
         synthesis_features, synthesis_blocks: size of the synthesis network.
     """
 
@@ -57,6 +62,7 @@ class WaveletCodec(keras.Model):
         phase=(0, 0, 0, 0, 0, 0, 0, 0, 0),
         family="logistic",
         dead_zone=0.15,
+        rate_weight=0.0,
         synthesis_features=48,
         synthesis_blocks=5,
         **kwargs,
@@ -68,7 +74,7 @@ class WaveletCodec(keras.Model):
             for level, count in enumerate(features)
         ]
         self.bottleneck = DeepFactorizedBottleneck(PLANES, init_scale=500.0, name="bottleneck")
-        self.conditional = ConditionalEntropyModel(family, dead_zone, name="conditional")
+        self.conditional = ConditionalEntropyModel(family, dead_zone, rate_weight, name="conditional")
         self.synthesis = SynthesisNetwork(synthesis_features, synthesis_blocks)
 
         # === Training ===
@@ -82,6 +88,7 @@ class WaveletCodec(keras.Model):
         self.phase = tuple(phase)
         self.family = family
         self.dead_zone = dead_zone
+        self.rate_weight = rate_weight
         self.synthesis_features = synthesis_features
         self.synthesis_blocks = synthesis_blocks
 
@@ -137,15 +144,14 @@ class WaveletCodec(keras.Model):
         odd = _odd_positions(shape[1], shape[2])
         first = ops.abs(odd - ops.convert_to_tensor(np.asarray(self.phase, "float32")))
         features, (mean, index) = network.first(context)
-        values_1, bits_1, error_1 = self.conditional(latents, mean / 4.0, index)
+        known = self.conditional.values(latents, mean / 4.0, index) * first
         mask_level = ops.ones_like(latents[..., :1]) * odd * coding_contexts.MASK_LEVEL
-        known = ops.concatenate([_compress(values_1 * first), mask_level], axis=-1)
-        mean, index = network.second(features, ops.stop_gradient(known))
-        values_2, bits_2, error_2 = self.conditional(latents, mean / 4.0, index)
-        values = values_1 * first + values_2 * (1.0 - first)
-        bits = ops.sum(bits_1 * first + bits_2 * (1.0 - first), axis=(1, 2, 3))
-        error = ops.sum(error_1 * first + error_2 * (1.0 - first), axis=(1, 2, 3))
-        return values, bits, error
+        known = ops.concatenate([_compress(known), mask_level], axis=-1)
+        second_mean, second_index = network.second(features, ops.stop_gradient(known))
+        mean = mean * first + second_mean * (1.0 - first)
+        index = index * first + second_index * (1.0 - first)
+        values, bits, error = self.conditional(latents, mean / 4.0, index)
+        return values, ops.sum(bits, axis=(1, 2, 3)), ops.sum(error, axis=(1, 2, 3))
 
     def _context(self, picture, parents, code, step, level):
         """Float twin of `gan_tfc.coding.contexts.context`, batched."""
@@ -154,7 +160,7 @@ class WaveletCodec(keras.Model):
             parents = flat * ops.zeros((1, 1, 1, coding_contexts.BANDS))
         else:
             parents = _compress(ops.repeat(ops.repeat(parents, 2, axis=1), 2, axis=2))
-        relief = _compress(picture - _blur(picture))
+        relief = _compress(ops.floor(16.0 * (picture - _blur(picture)) + 0.5) / 16.0)
         gain = 127.5 * 2.0 ** -(level + 1)
         brightness = ops.clip(ops.floor(picture[..., :1] * step * gain + 0.5), -127.0, 127.0)
         log_step = flat * ops.floor(code / 16.0)
@@ -230,14 +236,15 @@ class WaveletCodec(keras.Model):
             "phase": self.phase,
             "family": self.family,
             "dead_zone": self.dead_zone,
+            "rate_weight": self.rate_weight,
             "synthesis_features": self.synthesis_features,
             "synthesis_blocks": self.synthesis_blocks,
         }
 
 
 def _compress(x):
-    """Steps -> integers in [-127, 127]; the float twin of `gan_tfc.coding.contexts.compress`."""
-    return ops.clip(ops.floor(18.0 * ops.arcsinh(x) + 0.5), -127.0, 127.0)
+    """Steps -> integers in [-125, 125]; the float twin of `gan_tfc.coding.contexts.compress`."""
+    return ops.clip(ops.floor(18.0 * ops.arcsinh(x) + 0.5), -_LARGEST_LEVEL, _LARGEST_LEVEL)
 
 
 def _blur(x):
