@@ -8,7 +8,7 @@
                                                                 v
                                             symbols --> range coder --> sections --> .gtc stream
                                                                                         |
- image' <--crop, clip-- synthesis network(base, step) <-- inverse CDF 9/7 <-- scan <----+
+ image' <--crop, clip-- synthesis (base, step, realism) <-- inverse CDF 9/7 <-- scan <----+
 ```
 
 Everything right of the symbols is integer arithmetic and the same on every machine (`gan_tfc.coding`);
@@ -59,7 +59,7 @@ class Codec:
         self.frozen = frozen
         self.engine = engine
         self._coder = None
-        self._synthesis = None
+        self._pixel_decoder = None
 
     def __repr__(self):
         state = "frozen" if self.frozen else "tables not frozen"
@@ -76,7 +76,8 @@ class Codec:
             quality: 1 (smallest) to 100, any real number; 50 when nothing else is given.
             max_bytes: the best quality whose stream, header included, takes at most this many bytes.
             target_bpp: the same as ``max_bytes = target_bpp * H * W / 8``.
-            min_psnr: the lowest quality whose decoded picture has at least this PSNR, in dB.
+            min_psnr: the lowest quality whose decoded picture has at least this PSNR, in dB, at every
+                realism.
 
         Returns:
             The stream; `gan_tfc.decompress` needs nothing else.
@@ -117,8 +118,8 @@ class Codec:
 
         Args:
             data: bytes of a `.gtc` stream.
-            realism: 0 (invents least) to 1; codecs trained without an adversarial stage decode the
-                same at every realism.
+            realism: 0 (nearest to the original in PSNR) to 1 (textures instead of blur, invented where
+                the stream has none); codecs without an adversarial stage decode the same at every realism.
 
         Returns:
             uint8 `(H, W, 3)` RGB.
@@ -130,7 +131,7 @@ class Codec:
             raise GanTfcError(f"Expected a realism from 0 to 1, received {realism}.")
         header, sections = container.unpack(data)
         *_, last = self._decode(header, sections)
-        return self.to_pixels(last.picture, header)
+        return self.to_pixels(last.picture, header, realism)
 
     def symbols(self, data) -> list:
         """All steps of the scan of a stream, coarsest first: what must be equal on every machine.
@@ -170,18 +171,19 @@ class Codec:
         height, width = -(-header.height // scale), -(-header.width // scale)
         return _to_uint8(planes[:height, :width] @ COLOUR.T)
 
-    def reconstruct(self, image, quality=DEFAULT_QUALITY) -> np.ndarray:
+    def reconstruct(self, image, quality=DEFAULT_QUALITY, realism=1.0) -> np.ndarray:
         """What decompressing the compressed image would give, without writing a stream.
 
         Args:
             image: as for `compress`.
             quality: 1 to 100.
+            realism: as for `decompress`.
 
         Returns:
             uint8 `(H, W, 3)` RGB.
         """
         encoder = ImageEncoder(self, self._require_frozen(), read_image(image))
-        return encoder.reconstruct(steps.quality_to_code(quality))
+        return encoder.reconstruct(steps.quality_to_code(quality), realism)
 
     def _decode(self, header, sections):
         frozen = self._require_frozen()
@@ -213,17 +215,16 @@ class Codec:
 
     # --- pixels ----------------------------------------------------------------------------------
 
-    def to_pixels(self, picture, header) -> np.ndarray:
+    def to_pixels(self, picture, header, realism) -> np.ndarray:
         """Base picture in 1/64 step -> decoded image."""
         step = steps.step_size(header.step_code)
         planes = picture.astype(np.float32) * np.float32(step / 64)
-        if self._synthesis is None:
-            from gan_tfc.models.inference import compiled
+        if self._pixel_decoder is None:
+            from gan_tfc.models.inference import PixelDecoder
 
-            self._synthesis = compiled(self.model.synthesis)
+            self._pixel_decoder = PixelDecoder(self.model.synthesis)
         base = (planes.reshape(-1, 3) @ COLOUR.T).reshape(1, *planes.shape)
-        pixels = self._synthesis(base, np.full((1, 1), step, np.float32))
-        return _to_uint8(pixels[0, : header.height, : header.width])
+        return self._pixel_decoder(base, step, realism)[: header.height, : header.width]
 
     def range_coder(self):
         """The coder of the frozen tables, on the engine asked for."""
@@ -258,7 +259,7 @@ class Codec:
         try:
             return self.model.fit(*args, **kwargs)
         finally:
-            self._synthesis = None  # a callback may have decoded, with the weights of then
+            self._pixel_decoder = None  # a callback may have decoded, with the weights of then
 
     def freeze_tables(self, photos=None, count=120, seed=0) -> None:
         """Turn the trained networks into integers and build the coding tables, once.

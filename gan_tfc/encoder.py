@@ -34,12 +34,12 @@ class ImageEncoder:
         self._scan(code, source)
         return container.pack(**self._fields(code), sections=source.finish())
 
-    def reconstruct(self, code: int) -> np.ndarray:
-        """The decoded image at a step code, without a stream."""
+    def reconstruct(self, code: int, realism: float = 1.0) -> np.ndarray:
+        """The decoded image at a step code and a realism, without a stream."""
         last = self._scan(code, self._source(code))
         lengths = (0,) * SECTIONS
         header = container.Header(**self._fields(code), section_lengths=lengths)
-        return self.codec.to_pixels(last.picture, header)
+        return self.codec.to_pixels(last.picture, header, realism)
 
     def _source(self, code, coder=None):
         return EncodingSource(self.coarsest, self.details, code, self.quantiser, coder)

@@ -56,6 +56,8 @@ def fit_bytes(encoder, max_bytes: int) -> bytes:
 def reach_psnr(encoder, min_psnr: float) -> bytes:
     """The smallest stream whose decoded picture has at least `min_psnr` decibels, by bisection.
 
+    Measured at realism 1, where PSNR is lowest: less realism has more.
+
     Raises:
         TargetError: even quality 100 has less.
     """

@@ -15,7 +15,7 @@ from gan_tfc.entropy_models.context_network import ContextNetwork
 from gan_tfc.entropy_models.deep_factorized import DeepFactorizedBottleneck
 from gan_tfc.layers.colour import rgb_to_ycc, ycc_to_rgb
 from gan_tfc.layers.wavelet import analyse, merge_level
-from gan_tfc.models.synthesis import SynthesisNetwork
+from gan_tfc.models.synthesis import PATCH, SynthesisNetwork
 
 PLANES = 3
 #: Step of the coarsest band at the lowest octave: the unit of the factorized bottleneck.
@@ -35,7 +35,7 @@ class WaveletCodec(keras.Model):
      (for each level, coarsest first:)          mean  scale index              |
         picture, parents, step --> context network (two passes) <--------------+
                                                                                |
-     reconstruction <-- synthesis(base picture, step) <-- inverse wavelet <----+
+     reconstruction <-- synthesis(base picture, step, realism) <-- inverse wavelet <----+
     ```
 
     After Sahin and Kamisli, "Image Compression with Learned Lifting-Based DWT and Learned Tree-Based
@@ -53,7 +53,8 @@ class WaveletCodec(keras.Model):
         dead_zone: of the training quantiser, in steps.
         rate_weight: not 0: the training quantiser's dead zones follow from the predicted scales, as
             the encoder's do; see `gan_tfc.entropy_models.conditional`.
-        synthesis_features, synthesis_blocks: size of the synthesis network.
+        synthesis_features, synthesis_blocks, texture_features: size of the synthesis network; without
+            texture features it knows no realism.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class WaveletCodec(keras.Model):
         rate_weight=0.0,
         synthesis_features=48,
         synthesis_blocks=5,
+        texture_features=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -75,7 +77,7 @@ class WaveletCodec(keras.Model):
         ]
         self.bottleneck = DeepFactorizedBottleneck(PLANES, init_scale=500.0, name="bottleneck")
         self.conditional = ConditionalEntropyModel(family, dead_zone, rate_weight, name="conditional")
-        self.synthesis = SynthesisNetwork(synthesis_features, synthesis_blocks)
+        self.synthesis = SynthesisNetwork(synthesis_features, synthesis_blocks, texture_features)
 
         # === Training ===
         self.objective = None
@@ -91,6 +93,7 @@ class WaveletCodec(keras.Model):
         self.rate_weight = rate_weight
         self.synthesis_features = synthesis_features
         self.synthesis_blocks = synthesis_blocks
+        self.texture_features = texture_features
 
     @property
     def levels(self):
@@ -188,13 +191,28 @@ class WaveletCodec(keras.Model):
         reconstruction = base
         if self.objective is None or self.objective.needs_synthesis:
             step = steps.BASE_STEP * 2.0 ** (code / steps.CODES_PER_OCTAVE)
-            reconstruction = self.synthesis({"base": base, "step": step[:, None]})
+            reconstruction = self._synthesise(base, step[:, None])
         return {
             "bits": bits,
             "squared_error": squared_error,
             "base": base,
             "reconstruction": reconstruction,
         }
+
+    def _synthesise(self, base, step):
+        """At realism 0."""
+        inputs = {"base": base, "step": step}
+        if self.texture_features:
+            batch, height, width, _ = ops.shape(base)
+            shape = (batch, height // PATCH, width // PATCH, self.texture_features)
+            inputs |= {"realism": ops.zeros_like(step), "noise": ops.zeros(shape)}
+        return self.synthesis(inputs)
+
+    def freeze_for_realism(self):
+        """Leave only the layers of realism trainable, for `gan_tfc.models.gan_codec.GANCodec`."""
+        for part in (*self.networks, self.bottleneck):
+            part.trainable = False
+        self.synthesis.train_realism(True)
 
     def compile(self, optimizer="adam", loss="rate_distortion", **kwargs):
         """Choose what is trained, by the loss; see `gan_tfc.losses`.
@@ -204,7 +222,10 @@ class WaveletCodec(keras.Model):
         """
         self.objective = losses.get(loss)
         trains_synthesis = self.objective.needs_synthesis
-        self.synthesis.trainable = trains_synthesis
+        if trains_synthesis:
+            self.synthesis.train_realism(False)
+        else:
+            self.synthesis.trainable = False
         for part in (*self.networks, self.bottleneck):
             part.trainable = not trains_synthesis
         if keras.backend.backend() == "tensorflow":
@@ -239,6 +260,7 @@ class WaveletCodec(keras.Model):
             "rate_weight": self.rate_weight,
             "synthesis_features": self.synthesis_features,
             "synthesis_blocks": self.synthesis_blocks,
+            "texture_features": self.texture_features,
         }
 
 

@@ -34,6 +34,31 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         ) from error
 
 
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Give a built model the weights of another one that it extends, such as by layers of realism.
+
+    Variables of `target` that `source` lacks keep their values.
+
+    Raises:
+        GanTfcError: `source` has variables that `target` lacks, or of other shapes.
+    """
+    values = {_local_path(v, source): v for v in source.weights}
+    places = {_local_path(v, target): v for v in target.weights}
+    misfits = [name for name, v in values.items() if name not in places or places[name].shape != v.shape]
+    if misfits:
+        raise GanTfcError(
+            f"Expected a codec whose weights fit this configuration's model, but {len(misfits)} of its "
+            f"{len(values)} arrays do not, the first one {misfits[0]}; choose the configuration it was "
+            "trained with."
+        )
+    for name, variable in values.items():
+        places[name].assign(keras.ops.copy(variable.value))
+
+
+def _local_path(variable, model):
+    return variable.path.removeprefix(f"{model.name}/")
+
+
 @contextlib.contextmanager
 def _without_optimizer(model):
     optimizer, model.optimizer = getattr(model, "optimizer", None), None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gan_tfc.errors import GanTfcError
 
-STAGES = ("contexts", "synthesis")
+STAGES = ("contexts", "synthesis", "realism")
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,13 @@ class TrainConfig:
     """What a run needs beside photos.
 
     Attributes:
-        stage: "contexts" (A1: context networks and bottleneck, by rate) or "synthesis" (A2: synthesis
-            network, by PSNR, everything that decides bits frozen).
+        stage: "contexts" (A1: context networks and bottleneck, by rate), "synthesis" (A2: synthesis
+            network, by PSNR, everything that decides bits frozen) or "realism" (B: the synthesis
+            network's layers of realism, against a discriminator, everything else frozen).
         model: arguments of `gan_tfc.models.wavelet_codec.WaveletCodec`.
         loss: arguments of the stage's loss.
+        adversary: realism stage: arguments of `gan_tfc.models.gan_codec.GANCodec`.
+        discriminator_rate: realism stage: the discriminator's learning rate over the other's.
         total_steps: length of the learning-rate schedule, in steps.
         batch_size, crop_size: crops a step, and their side in pixels (a multiple of 64).
         learning_rate: peak of the cosine schedule.
@@ -34,6 +37,8 @@ class TrainConfig:
     stage: str
     model: dict = field(default_factory=dict)
     loss: dict = field(default_factory=dict)
+    adversary: dict = field(default_factory=dict)
+    discriminator_rate: float = 1.0
     total_steps: int = 6000
     batch_size: int = 4
     crop_size: int = 256

@@ -5,11 +5,16 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 from rich.progress import Progress as ProgressBar
 
 from gan_tfc.errors import GanTfcError
+from gan_tfc.losses.rate_distortion import RateDistortion
+from gan_tfc.losses.realism import Realism
+from gan_tfc.losses.reconstruction import Reconstruction
+from gan_tfc.models.gan_codec import GANCodec
 from gan_tfc.models.wavelet_codec import WaveletCodec
-from gan_tfc.models.weights import load_weights, save_weights
+from gan_tfc.models.weights import copy_weights, load_weights, save_weights
 from gan_tfc.photos import open_photos
 from gan_tfc.training.batches import CropBatches
 from gan_tfc.training.checkpoint import (
@@ -20,32 +25,47 @@ from gan_tfc.training.checkpoint import (
 )
 from gan_tfc.training.coded import CodedCropBatches, CodedPhotos
 from gan_tfc.training.config import TrainConfig
+from gan_tfc.training.optimizers import TwoRateAdam
 from gan_tfc.training.progress import Checkpoints, Progress, StopAfter
 
-_LOSSES = {"contexts": "rate_distortion", "synthesis": "reconstruction"}
 WEIGHTS = "averaged.weights.h5"
 CONFIG = "config.json"
+#: Crops that the kinds of texture are found on, before an adversary's first step.
+_ADAPT_CROPS = 256
 
 
-def build_model(config: TrainConfig) -> WaveletCodec:
-    """The compiled model of a configuration, with fresh weights."""
-    from gan_tfc import losses
-
-    model = WaveletCodec(**config.model)
-    model.build()
-    loss = type(losses.get(_LOSSES[config.stage]))(**config.loss)
+def build_model(config: TrainConfig) -> keras.Model:
+    """The compiled model of a configuration, with fresh weights: a `WaveletCodec` or a `GANCodec`."""
+    codec = WaveletCodec(**config.model)
+    codec.build()
     schedule = keras.optimizers.schedules.CosineDecay(
         1e-5, config.total_steps, alpha=0.01, warmup_target=config.learning_rate, warmup_steps=100
     )
-    optimizer = keras.optimizers.Adam(
-        schedule,
-        global_clipnorm=config.global_clipnorm,
-        use_ema=True,
-        ema_momentum=config.ema_momentum,
-    )
-    model.compile(optimizer=optimizer, loss=loss)
+    averaging = {"use_ema": True, "ema_momentum": config.ema_momentum}
+    if config.stage == "realism":
+        model = GANCodec(codec, seed=config.seed, **config.adversary)
+        # Betas of MS-ILLM; each variable's own limit, for the two sides' gradients have nothing in common.
+        optimizer = TwoRateAdam(
+            schedule,
+            beta_1=0.5,
+            beta_2=0.9,
+            factor=config.discriminator_rate,
+            clipnorm=config.global_clipnorm,
+            **averaging,
+        )
+        model.compile(optimizer=optimizer, loss=Realism(**config.loss))
+    else:
+        model = codec
+        optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.global_clipnorm, **averaging)
+        loss = {"contexts": RateDistortion, "synthesis": Reconstruction}[config.stage]
+        model.compile(optimizer=optimizer, loss=loss(**config.loss))
     optimizer.build(model.trainable_variables)
     return model
+
+
+def codec_of(model: keras.Model) -> WaveletCodec:
+    """The codec in a model of `build_model`."""
+    return model.codec if isinstance(model, GANCodec) else model
 
 
 def averaged_values(model) -> dict:
@@ -61,14 +81,14 @@ def averaged_values(model) -> dict:
 
 
 def save_averaged_weights(model, path) -> None:
-    """Write the model's weights with the averaged values in place of the trained ones."""
+    """Write the codec's weights with the averaged values in place of the trained ones."""
     kept = {v.path: value_of(v) for v in model.trainable_variables}
     averages = averaged_values(model)
     try:
         for variable in model.trainable_variables:
             assign_copy(variable, averages[variable.path])
         temporary = Path(path).with_name(f"new-{Path(path).name}")
-        save_weights(model, temporary)
+        save_weights(codec_of(model), temporary)
         temporary.replace(path)
     finally:
         for variable in model.trainable_variables:
@@ -93,7 +113,7 @@ def train(
         folder: gets `checkpoint.npz` (resumes exactly), `averaged.weights.h5` (for use),
             `config.json`, `log.jsonl` and TensorBoard events.
         minutes: stop after this time, with a checkpoint; None for the whole schedule.
-        weights: a weights file of the same model to start from when there is no checkpoint, such as
+        weights: a weights file of the same codec to start from when there is no checkpoint, such as
             the contexts stage's result for the synthesis stage.
         console: a `rich.console.Console` for the progress bar.
         checkpoint_seconds: time between checkpoints.
@@ -101,7 +121,7 @@ def train(
             photos when the configuration asks for coded copies.
 
     Returns:
-        The trained model with averaged weights, and the number of steps done so far.
+        The trained `WaveletCodec` with averaged weights, and the number of steps done so far.
 
     Raises:
         GanTfcError: unusable photos or weights, or a checkpoint of another configuration.
@@ -121,15 +141,18 @@ def train(
             )
         first_step = restore_checkpoint(arrays, model)
     elif weights is not None:
-        load_weights(model, weights)
+        load_weights(codec_of(model), weights)
         _restart_averages(model)
     elif codec is not None:
-        model.set_weights(codec.model.get_weights())
+        copy_weights(codec.model, codec_of(model))
         _restart_averages(model)
     (folder / CONFIG).write_text(config.to_json())
 
     photos = open_photos(source) if isinstance(source, (str, Path)) else source
     batches = _batches(config, photos, codec, folder, first_step, console)
+    if config.stage == "realism" and arrays is None:
+        count = -(-_ADAPT_CROPS // config.batch_size)
+        model.adapt(np.concatenate([batches[i][0]["image"] for i in range(min(count, len(batches)))]))
     weights_path = folder / WEIGHTS
     if len(batches) > 0:
         seconds = None if minutes is None else 60.0 * minutes
@@ -153,8 +176,8 @@ def train(
     else:
         # The last checkpoint's averages may be missing: a run can be killed between the two files.
         save_averaged_weights(model, weights_path)
-    load_weights(model, weights_path)
-    return model, first_step
+    load_weights(codec_of(model), weights_path)
+    return codec_of(model), first_step
 
 
 def _batches(config, photos, codec, folder, first_step, console):

@@ -8,8 +8,10 @@ from helpers import gradients
 from keras import ops
 
 from gan_tfc.coding import steps
-from gan_tfc.models.inference import compiled
-from gan_tfc.models.synthesis import StepGain, SynthesisNetwork
+from gan_tfc.coding.noise import position_noise
+from gan_tfc.models.inference import PixelDecoder
+from gan_tfc.models.synthesis import NoisyAmplitude, StepGain, SynthesisNetwork
+from gan_tfc.models.weights import copy_weights
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,7 @@ def test_config_round_trip_builds_the_same_network(trained):
         == {
             "features": 6,
             "blocks": 2,
+            "texture_features": 0,
             "name": "synthesis",
         }
     )
@@ -112,14 +115,90 @@ def test_a_saved_network_comes_back_as_its_class_with_equal_outputs(trained, rng
     np.testing.assert_array_equal(numpy(loaded(x)), numpy(trained(x)))
 
 
-def test_the_compiled_function_gives_what_the_model_gives_at_two_sizes(trained, rng):
-    call = compiled(trained)
-    for size in ((8, 8), (24, 12)):
-        x = inputs(rng, *size)
-        result = call(x["base"], x["step"])
-        assert isinstance(result, np.ndarray) and result.dtype == np.float32
-        # A compiler may fuse and reorder float32 operations.
-        np.testing.assert_allclose(result, numpy(trained(x)), atol=1e-5)
+@pytest.mark.parametrize("texture_features", [0, 3])
+def test_the_pixel_decoder_gives_what_the_model_gives_at_two_sizes(rng, texture_features):
+    network = randomised(SynthesisNetwork(6, 2, texture_features), rng)
+    decode = PixelDecoder(network)
+    for height, width in ((8, 8), (24, 12)):
+        x = inputs(rng, height, width)
+        if texture_features:
+            noise = position_noise(height // 4, width // 4, texture_features)[None]
+            x |= {"realism": np.full((1, 1), 0.5, np.float32), "noise": noise}
+        result = decode(x["base"], x["step"].item(), 0.5)
+        assert isinstance(result, np.ndarray) and result.dtype == np.uint8
+        expected = np.clip(np.floor((numpy(network(x))[0] + 0.5) * 255 + 0.5), 0, 255)
+        # A compiler may fuse and reorder float32 operations, and so cross a rounding boundary.
+        assert np.abs(result - expected).max() <= 1
+
+
+def realistic(rng, height, width, realism, batch=1, channels=3):
+    return inputs(rng, height, width, batch) | {
+        "realism": np.full((batch, 1), realism, np.float32),
+        "noise": rng.uniform(-1, 1, (batch, height // 4, width // 4, channels)).astype(np.float32),
+    }
+
+
+def randomised(network, rng):
+    for weight in network.weights:
+        weight.assign(rng.normal(0, 0.2, weight.shape))
+    return network
+
+
+def test_at_realism_0_a_network_is_the_one_without_realism_to_the_bit(trained, rng):
+    network = randomised(SynthesisNetwork(6, 2, texture_features=3), rng)
+    copy_weights(trained, network)
+    x = realistic(rng, 24, 16, 0.0)
+    plain = trained({key: x[key] for key in ("base", "step")})
+    np.testing.assert_array_equal(numpy(network(x)), numpy(plain))
+    x["realism"] += 0.1
+    assert np.abs(numpy(network(x)) - numpy(plain)).max() > 1e-3
+
+
+def test_realism_starts_without_effect_so_that_stage_b_starts_from_stage_a2(rng):
+    network = SynthesisNetwork(6, 3, texture_features=3)
+    for weight in network.weights:
+        if not weight.path.startswith("realism"):
+            weight.assign(rng.normal(0, 0.2, weight.shape))
+    x = realistic(rng, 16, 16, 0.0)
+    at_0 = numpy(network(x))
+    np.testing.assert_array_equal(at_0, numpy(network(x | {"realism": np.ones((1, 1), np.float32)})))
+
+
+def test_noise_matters_at_realism_1_and_not_at_0(rng):
+    network = randomised(SynthesisNetwork(6, 2, texture_features=3), rng)
+    for realism in (0.0, 1.0):
+        x = realistic(rng, 16, 16, realism)
+        other = x | {"noise": -x["noise"]}
+        assert np.array_equal(numpy(network(x)), numpy(network(other))) == (realism == 0)
+
+
+def test_either_the_layers_of_realism_train_or_all_others():
+    network = SynthesisNetwork(6, 2, texture_features=3)
+    everything = {weight.path for weight in network.weights}
+    network.train_realism(True)
+    realism = {weight.path for weight in network.trainable_weights}
+    network.train_realism(False)
+    others = {weight.path for weight in network.trainable_weights}
+    assert realism and others and realism | others == everything and not realism & others
+    assert realism == {path for path in everything if path.startswith("realism")}
+
+
+def test_every_weight_of_realism_gets_a_gradient(rng):
+    network = randomised(SynthesisNetwork(6, 2, texture_features=3), rng)
+    network.train_realism(True)
+    x = realistic(rng, 16, 16, 0.7, batch=2)
+    found = gradients(lambda *_: ops.mean(network(x) ** 2), network.trainable_variables)
+    for variable, gradient in zip(network.trainable_variables, found, strict=True):
+        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, variable.path
+
+
+def test_noisy_amplitude_follows_its_formula(rng):
+    layer = NoisyAmplitude()
+    x, noise = rng.normal(0, 1, (2, 2, 3, 5, 4)).astype(np.float32)
+    np.testing.assert_allclose(numpy(layer([x, noise])), x * (1 + noise), rtol=1e-6)
+    layer.keep.assign(np.full(4, 0.5))
+    layer.spread.assign(np.full(4, 2.0))
+    np.testing.assert_allclose(numpy(layer([x, noise])), x * (0.5 + 2 * noise), rtol=1e-5)
 
 
 def test_step_gain_follows_its_formula(rng):
