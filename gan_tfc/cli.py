@@ -13,7 +13,7 @@ import warnings
 
 from gan_tfc import GanTfcError, __version__
 from gan_tfc.commands import terminal
-from gan_tfc.commands.arguments import number
+from gan_tfc.commands.arguments import listed, number
 
 _NAMES_WITH_A_DASH = "A file name that begins with '-' goes after '--'."
 
@@ -67,6 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_train(commands)
     _add_freeze(commands)
+    _add_eval(commands)
     return parser
 
 
@@ -213,6 +214,67 @@ def _add_freeze(commands):
         metavar="PRESET",
         help="keep this preset's tables, so that its streams decode: for the synthesis stage",
     )
+
+
+def _add_eval(commands):
+    parser = _add(
+        commands,
+        "eval",
+        ("evaluate", "evaluate"),
+        "Measure presets on photos beside JPEG, WebP, AVIF and JPEG XL, and write a report",
+    )
+    parser.add_argument("photos", metavar="FOLDER", help="folder of photos")
+    parser.add_argument(
+        "--presets",
+        type=listed(str),
+        default=["photo_mobile"],
+        metavar="NAME,...",
+        help="names, name@version or path:FOLDER; sizes are matched to the first; default photo_mobile",
+    )
+    parser.add_argument(
+        "--realism",
+        type=listed(number(0, 1)),
+        default=[0.0, 1.0],
+        metavar="R,...",
+        help="0 to 1, default 0,1; presets that know only one are measured once",
+    )
+    parser.add_argument(
+        "--rivals",
+        type=listed(str),
+        metavar="NAME,...",
+        help="of jpeg, webp, avif, jpegxl, or none; default those that work here",
+    )
+    parser.add_argument(
+        "--qualities", type=listed(number(1, 100)), metavar="Q,...", help="of presets, 1 to 100, at least two"
+    )
+    parser.add_argument("--published", metavar="FILE", help="JSON file of published curves, drawn in grey")
+    parser.add_argument("--limit", type=number(1, kind=int), metavar="N", help="only the first N photos")
+    parser.add_argument(
+        "--patch",
+        type=number(64, 256, kind=int),
+        default=128,
+        metavar="N",
+        help="pixels of patches for FID and KID, 64 to 256, default 128",
+    )
+    parser.add_argument(
+        "--features",
+        choices=("auto", "inception", "alex"),
+        default="auto",
+        help="network for FID and KID; auto is Inception v3 where Keras has its weights, else AlexNet",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="eval-report",
+        metavar="FOLDER",
+        help="for what is written; default eval-report",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite a report that exists; curves of the same files and settings are kept either way",
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
 def _preset(parser, default, note=None):

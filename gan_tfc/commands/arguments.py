@@ -21,3 +21,12 @@ def number(low: float, high: float = math.inf, kind: type = float) -> Callable:
         return value
 
     return parse
+
+
+def listed(parse: Callable) -> Callable:
+    """A parser of one or more comma-separated values, each by `parse`, to a list; for `type`."""
+
+    def parse_all(text):
+        return [parse(part.strip()) for part in text.split(",")]
+
+    return parse_all

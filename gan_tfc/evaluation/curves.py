@@ -6,9 +6,11 @@ The files have CompressAI's schema, so they plot with its tools and beside its r
     {"name": ..., "description": ..., "results": {"bpp": [...], "psnr-rgb": [...],
      "encoding_time": [...], "decoding_time": [...]}}
 
-with three additions: `results.quality`, the setting of each point; `photos`, the names of the
-files; and `codec`, which a codec may fill with what identifies it. Every number is a mean over the
-photos at one setting; bpp is of complete streams, header included; times are seconds a photo.
+with additions: `results.quality`, the setting of each point; further metrics in `results`, such as
+"ms-ssim-rgb" and "lpips", where they were measured; `photos`, the names of the files; `codec`, which a
+codec may fill with what identifies it; and, of `gan-tfc eval`, `per_photo`, `settings` and `memory`.
+Every number in `results` is a mean over the photos at one setting; bpp is of complete streams, header
+included; times are seconds a photo.
 """
 
 import json
@@ -64,6 +66,10 @@ class Curve:
         encoding_time: Seconds a photo.
         decoding_time: Seconds a photo.
         codec: What identifies the codec, such as hashes of its weights.
+        metrics: Further means, by their names in files.
+        per_photo: Name of a photo -> metric -> its value at each quality.
+        settings: What the numbers depend on beside codec and photos.
+        memory: Peaks of one encoding and one decoding, see `gan_tfc.evaluation.memory`.
     """
 
     name: str
@@ -75,6 +81,15 @@ class Curve:
     encoding_time: tuple[float, ...]
     decoding_time: tuple[float, ...]
     codec: dict = field(default_factory=dict)
+    metrics: dict = field(default_factory=dict)
+    per_photo: dict = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+    memory: dict = field(default_factory=dict)
+
+    def values(self, metric: str) -> tuple[float, ...] | None:
+        """The means of a metric by its name in files; None where it was not measured."""
+        names = {key: name for name, (key, _) in _LISTS.items()}
+        return getattr(self, names[metric]) if metric in names else self.metrics.get(metric)
 
     def save(self, path) -> None:
         """Writes the JSON file; see the module's docstring."""
@@ -82,8 +97,15 @@ class Curve:
             key: [round(float(value), digits) for value in getattr(self, name)]
             for name, (key, digits) in _LISTS.items()
         }
+        results |= {key: _rounded(values) for key, values in self.metrics.items()}
         record = {"name": self.name, "description": self.description, "results": results}
         record |= {"codec": self.codec, "photos": list(self.photos)}
+        if self.per_photo:
+            record["per_photo"] = {
+                photo: {key: _rounded(values) for key, values in numbers.items()}
+                for photo, numbers in self.per_photo.items()
+            }
+        record |= {key: getattr(self, key) for key in ("settings", "memory") if getattr(self, key)}
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(json.dumps(record, indent=1) + "\n")
 
@@ -98,7 +120,10 @@ class Curve:
             record = json.loads(Path(path).read_text())
             lists = {name: tuple(record["results"][key]) for name, (key, _) in _LISTS.items()}
             head = {name: record[name] for name in ("name", "description", "codec")}
-            return cls(photos=tuple(record["photos"]), **head, **lists)
+            head |= {name: record.get(name, {}) for name in ("per_photo", "settings", "memory")}
+            known = {key for key, _ in _LISTS.values()}
+            metrics = {key: tuple(row) for key, row in record["results"].items() if key not in known}
+            return cls(photos=tuple(record["photos"]), metrics=metrics, **head, **lists)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise GanTfcError(
                 f"Expected a file of results in {path}, received {type(error).__name__}: {error}; "
@@ -121,6 +146,11 @@ class Curve:
     def common_psnr(self, other: "Curve") -> tuple[float, float]:
         """The interval of PSNR, in dB, that the BD-rate of the two is about."""
         return common_interval(self.psnr, other.psnr)
+
+
+def _rounded(values) -> list[float]:
+    """Seven significant digits: more than there is noise, for bytes and for KID alike."""
+    return [float(f"{value:.7g}") for value in values]
 
 
 def photos_in(folder, limit: int | None = None) -> list[Path]:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A preset, measured through the functions that users call."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 import gan_tfc
+from gan_tfc.errors import TargetError
 from gan_tfc.zoo.preset import hashes
 from gan_tfc.zoo.registry import find
 
@@ -29,9 +32,35 @@ class PresetCodec:
         """See `gan_tfc.Codec.compress`."""
         return self.codec.compress(image, quality=quality)
 
-    def decode(self, data: bytes) -> np.ndarray:
+    def encode_within(self, image: np.ndarray, max_bytes: int, known=()) -> bytes:
+        """The best stream of at most `max_bytes`, else the smallest; needs to know no other sizes."""
+        try:
+            return self.codec.compress(image, max_bytes=max_bytes)
+        except TargetError:
+            return self.codec.compress(image, quality=1)
+
+    def decode(self, data: bytes, realism: float = 1.0) -> np.ndarray:
         """See `gan_tfc.decompress`."""
-        return self._decompress(data)
+        return self._decompress(data, realism)
+
+    def heeds_realism(self, image: np.ndarray) -> bool:
+        """Whether the realism asked for changes a single pixel of a coarse stream of this image."""
+        data = self.encode(image, 10)
+        return not np.array_equal(self.decode(data, 0.0), self.decode(data, 1.0))
+
+    def decoders(self, realisms: Sequence[float], image: np.ndarray) -> dict[str, Callable]:
+        """Functions that decode this preset's streams, by the names that their results get.
+
+        Args:
+            realisms: Each is a function of its own, unless the preset decodes the same at all.
+            image: uint8 `(H, W, 3)`, to try that on.
+        """
+        if not self.heeds_realism(image):
+            return {self.name: self.decode}
+        return {
+            f"{self.name} realism {realism:g}": lambda data, r=realism: self.decode(data, r)
+            for realism in realisms
+        }
 
 
 def identity(preset: str) -> dict:
