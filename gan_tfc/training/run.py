@@ -117,8 +117,9 @@ def train(
             the contexts stage's result for the synthesis stage.
         console: a `rich.console.Console` for the progress bar.
         checkpoint_seconds: time between checkpoints.
-        codec: instead of `weights`, a `gan_tfc.codec.Codec` to start from; its frozen tables code the
-            photos when the configuration asks for coded copies.
+        codec: a `gan_tfc.codec.Codec` to start from; its frozen tables code the photos when the
+            configuration asks for coded copies. With `weights` as well, these give what the stage
+            trains, and the codec the rest.
 
     Returns:
         The trained `WaveletCodec` with averaged weights, and the number of steps done so far.
@@ -140,11 +141,8 @@ def train(
                 f"{config.stage}; use a folder of its own for each stage."
             )
         first_step = restore_checkpoint(arrays, model)
-    elif weights is not None:
-        load_weights(codec_of(model), weights)
-        _restart_averages(model)
-    elif codec is not None:
-        copy_weights(codec.model, codec_of(model))
+    elif weights is not None or codec is not None:
+        _start_from(model, config, weights, codec)
         _restart_averages(model)
     (folder / CONFIG).write_text(config.to_json())
 
@@ -201,6 +199,24 @@ def _batches(config, photos, codec, folder, first_step, console):
             lambda done: bar.update(task, completed=done),
         )
     return CodedCropBatches(coded, config, first_step)
+
+
+def _start_from(model, config, weights, codec):
+    """Weights of a file, of a codec, or what the stage trains of the first and the rest of the second."""
+    target = codec_of(model)
+    if codec is None:
+        load_weights(target, weights)
+        return
+    copy_weights(codec.model, target)
+    if weights is not None:
+        source = WaveletCodec(**config.model)
+        source.build()
+        load_weights(source, weights)
+        pairs = zip(target.weights, source.weights, strict=True)
+        trained = {id(variable) for variable in target.trainable_weights}
+        for variable, value in pairs:
+            if id(variable) in trained:
+                assign_copy(variable, value)
 
 
 def _restart_averages(model):

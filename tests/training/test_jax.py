@@ -140,3 +140,47 @@ print(json.dumps({
     assert found["contexts kept"] and found["shape"] == list(photo.shape)
     assert 0 < found["bpp"] < 100
     assert found["tensorflow"] is False
+
+
+def test_the_realism_stage_runs_from_the_same_configuration_and_keeps_streams(photo, tmp_path):
+    np.save(tmp_path / "photo.npy", photo)
+    script = """
+from pathlib import Path
+from keras import ops
+from gan_tfc.codec import Codec
+from gan_tfc.training.config import TrainConfig
+from gan_tfc.training.run import build_model
+from gan_tfc.training.batches import CropBatches
+
+def distance(first, second):
+    return ops.mean(ops.abs(first - second), axis=(1, 2, 3))
+
+photo = np.load(sys.argv[1])
+model = {"features": (4,), "synthesis_features": 8, "synthesis_blocks": 1, "texture_features": 2}
+config = TrainConfig(
+    "realism", model, loss={"perceptual": distance}, adversary={"features": 4}, total_steps=2,
+    batch_size=2, crop_size=64, learning_rate=0.1,
+)
+gan = build_model(config)
+codec = Codec(gan.codec, "jax", 1)
+codec.freeze_tables(None)
+before = codec.compress(photo, 40)
+at_0, at_1 = (codec.decompress(before, realism) for realism in (0, 1))
+history = gan.fit(CropBatches([photo], config), epochs=1, verbose=0).history
+trained = Codec(gan.codec, "jax", 1)
+trained.freeze_tables(None)
+print(json.dumps({
+    "same stream": trained.compress(photo, 40) == before,
+    "realism 0 kept": bool((trained.decompress(before, 0) == at_0).all()),
+    "realism 1 kept": bool((trained.decompress(before, 1) == at_1).all()),
+    "finite": all(np.isfinite(values).all() for values in history.values()),
+    "tensorflow": bool(sys.modules["tensorflow"]),
+}))
+"""
+    assert in_jax(script, tmp_path, tmp_path / "photo.npy") == {
+        "same stream": True,
+        "realism 0 kept": True,
+        "realism 1 kept": False,
+        "finite": True,
+        "tensorflow": False,
+    }
