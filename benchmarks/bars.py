@@ -8,7 +8,7 @@
 Prints one line a bar and writes bars.json into --output; the exit code is 1 where a bar is not
 met. A run of some bars keeps what the file says of the others, as long as the preset is the same.
 The BD-rates are those of kodak.py's result files, measured first where they are missing or of
-another preset.
+another preset; what is said of realism comes from realism_runs.py's file.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from kodak import DATA, RESULTS, preset_curve, rival_curves
+from kodak import DATA, RESULTS, file_stem, preset_curve, rival_curves
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -38,6 +38,13 @@ from gan_tfc.images import read_image
 ROUND_TRIP_QUALITIES = (1, 25, 50, 75, 100)
 SOME_QUALITIES = tuple(range(1, 101, 9))
 TARGETS_BPP = (0.15, 0.3, 0.7, 1.5)
+#: In percent; of presets that are not named, the first.
+BD_LIMITS = {
+    "": {"JPEG": -45, "WebP": -15},
+    "photo_mobile@2": {"JPEG": -50, "WebP": -22, "AVIF": -3},
+}
+#: Where realism is measured, in bits a pixel.
+REALISM_BPP = (0.13, 0.31)
 
 
 @dataclass
@@ -189,7 +196,7 @@ def size_targets(bench: Bench) -> Iterator[Bar]:
 def bd_rates(bench: Bench) -> Iterator[Bar]:
     """Smaller files than today's codecs at equal PSNR."""
     ours = preset_curve(bench.preset, bench.paths, bench.results)
-    limits = {"JPEG": -45, "WebP": -15}
+    limits = BD_LIMITS.get(bench.preset, BD_LIMITS[""])
     for rival in rival_curves(bench.paths, bench.results):
         rate, (low, high) = ours.bd_rate(rival), ours.common_psnr(rival)
         limit = limits.get(rival.name)
@@ -282,9 +289,84 @@ def demo(bench: Bench) -> Iterator[Bar]:
     )
 
 
+def realism(bench: Bench) -> Iterator[Bar]:
+    """Textures at the price of some PSNR, on streams that do not change."""
+    if not bench.codec.model.texture_features:
+        return
+    yield _realism_0(bench)
+    path = bench.results / f"{file_stem(f'{bench.codec.name}@{bench.codec.version}')}-realism.json"
+    try:
+        rows = json.loads(path.read_text())["results"]
+    except OSError as error:
+        raise GanTfcError(f"Expected {path} ({error}); run benchmarks/realism_runs.py first.") from error
+    low, high = REALISM_BPP
+    rows = [row for row in rows if low <= row["bpp"] <= high]
+    if not rows:
+        raise GanTfcError(f"Expected qualities of {low} to {high} bpp in {path}; measure such as well.")
+    where = ", ".join(f"{row['bpp']:.2f}" for row in rows) + " bpp"
+    saved = [100 * (1 - row["realism 1"]["fid"] / row["realism 0"]["fid"]) for row in rows]
+    yield Bar(
+        "realism_fid",
+        "realism 1 has a patch FID at least 30 % lower than realism 0 at 0.15 to 0.3 bpp",
+        f"{', '.join(f'{value:.0f}' for value in saved)} % at {where}",
+        min(saved) >= 30,
+    )
+    lost = [row["realism 0"]["psnr-rgb"] - row["realism 1"]["psnr-rgb"] for row in rows]
+    yield Bar(
+        "realism_psnr",
+        "and a PSNR at most 1.5 dB lower",
+        f"{', '.join(f'{value:.2f}' for value in lost)} dB at {where}",
+        max(lost) <= 1.5,
+    )
+    shifts = [row["realism 1"]["colour"] for row in rows]
+    yield Bar(
+        "realism_colour",
+        "and no colour shift: 32-pixel block means differ by less than 1.5 of 255",
+        f"{', '.join(f'{value:.2f}' for value in shifts)} at {where}",
+        max(shifts) < 1.5,
+    )
+
+
+def _realism_0(bench):
+    """The network without its layers of realism, beside the whole one at realism 0."""
+    from gan_tfc import Codec
+    from gan_tfc.models.wavelet_codec import WaveletCodec
+    from gan_tfc.models.weights import local_path
+
+    codec = bench.codec
+    settings = {key: codec.model.get_config()[key] for key in PLAIN_SETTINGS}
+    plain = WaveletCodec(**settings)
+    plain.build()
+    weights = {local_path(weight, codec.model): weight for weight in codec.model.weights}
+    for weight in plain.weights:
+        weight.assign(weights[local_path(weight, plain)])
+    plain = Codec(plain, codec.name, codec.version, codec.frozen)
+    different = 0
+    for _, image in bench.images("realism_0"):
+        data = codec.compress(image, 25)
+        different += not np.array_equal(plain.decompress(data), codec.decompress(data, realism=0))
+    return Bar(
+        "realism_0",
+        "realism 0 is the stage A2 decoder",
+        f"{len(bench.paths) - different} of {len(bench.paths)} photos equal in every pixel",
+        not different,
+    )
+
+
+PLAIN_SETTINGS = (
+    "features",
+    "phase",
+    "family",
+    "dead_zone",
+    "rate_weight",
+    "synthesis_features",
+    "synthesis_blocks",
+)
+
+
 BARS = {
     function.__name__: function
-    for function in (round_trip, quality_grows, size_targets, bd_rates, previews, speed, demo)
+    for function in (round_trip, quality_grows, size_targets, bd_rates, realism, previews, speed, demo)
 }
 
 

@@ -5,8 +5,9 @@ r"""Writes the card of a preset, its figure and its measured points, from files 
         --command "gan-tfc train --config photo_mobile_contexts --data photos/train" \
         --command "gan-tfc freeze runs/photo_mobile_contexts ..."
 
-Reads the preset's metadata.json, what kodak.py and bars.py left in --results, and the list of
-training photos (sources.csv: columns file, source, licence_as_stated). Writes, in
+Reads the preset's metadata.json, what kodak.py, bars.py and (of presets that know realism)
+realism_runs.py left in --results, crops.jpg of card_crops.py, and the list of training photos
+(sources.csv: columns file, source, licence_as_stated). Writes, in
 zoo/<name>/<version>/:
 
     README.md       the card
@@ -31,7 +32,7 @@ from gan_tfc.errors import GanTfcError
 from gan_tfc.evaluation.curves import Curve
 from gan_tfc.evaluation.rivals import RIVALS
 
-FIGURE = "rd_curve.png"
+FIGURE, CROPS = "rd_curve.png", "crops.jpg"
 MAX_FIGURE_BYTES = 60_000
 LICENCE = {"code": "Apache-2.0", "weights": "CC0-1.0"}
 #: Of the qualities measured, those that listings of presets show.
@@ -39,13 +40,23 @@ LISTED_QUALITIES = (10, 30, 50, 70, 90)
 LIMITS = (
     "Trained on photographs of about 500 pixels. Text, drawings and screenshots are not among "
     "them: expect to gain less there.",
-    "Optimised for squared error. There is no adversarial stage: `realism` changes nothing, and "
-    "nothing is invented at low rates, where pictures become soft.",
+    "{realism}",
     "8 bits a channel, RGB. No alpha, no metadata, no colour profile travels in the stream.",
     "Another machine's floats may differ in the last bit: an encoder there may choose another "
     "symbol now and then, and a decoded pixel may differ by 1 of 255. The symbols of a given "
     "stream never do.",
 )
+WITHOUT_REALISM = (
+    "Optimised for squared error. There is no adversarial stage: `realism` changes nothing, and "
+    "nothing is invented at low rates, where pictures become soft."
+)
+WITH_REALISM = (
+    "At realism 1 textures are invented where the stream has none, text and faces included: see above "
+    "below which quality. Decode at realism 0 what must not be invented, such as documents, evidence or "
+    "medical pictures; it is the better one in PSNR."
+)
+#: Grey levels: realism that moves the average pixel by more has begun to invent.
+INVENTS = 1.0
 
 
 def training_sources(listing: Path) -> list[tuple[str, str, int]]:
@@ -83,7 +94,57 @@ def load_bars(path: Path, sha256: dict) -> list[dict]:
     return report["bars"] if report["codec"] == {"sha256": sha256} else []
 
 
-def card(metadata, dataset, ours, rivals, sources, bars) -> str:
+def load_realism(path: Path, name: str) -> list[dict]:
+    """What realism_runs.py found of the preset, by ascending quality, or nothing."""
+    try:
+        report = json.loads(path.read_text())
+    except OSError:
+        return []
+    return sorted((r for r in report["results"] if r["run"] == name), key=lambda r: r["quality"])
+
+
+def realism_section(rows: list[dict], dataset: str, name: str, crops: bool) -> list[str]:
+    """Lines on what realism costs and gives, and where it begins to invent."""
+    parts = [
+        "",
+        f"## Realism, measured on {dataset}",
+        "",
+        "The same streams decoded at realism 0 and 1. LPIPS (AlexNet) and structure are distances from the "
+        "original, FID is of 64-pixel patches in AlexNet's features and compares with nothing elsewhere; "
+        "lower is better for all three. Moved: mean difference of a pixel between the two, of 255. Made by "
+        f"`python benchmarks/realism_runs.py --codec {name} --photos {dataset.lower()}`.",
+        "",
+        "| quality | bpp | PSNR 0 | PSNR 1 | LPIPS 0 | LPIPS 1 | structure 0 | structure 1 | FID 0 | FID 1 "
+        "| moved |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        zero, one = row["realism 0"], row["realism 1"]
+        cells = [f"{row['quality']:g}", f"{row['bpp']:.3f}"]
+        for key, digits in (("psnr-rgb", 2), ("lpips", 3), ("structure", 3), ("fid", 1)):
+            cells += [f"{zero[key]:.{digits}f}", f"{one[key]:.{digits}f}"]
+        parts.append(f"| {' | '.join(cells)} | {one['moved']:.2f} |")
+    inventing = [row for row in rows if row["realism 1"]["moved"] > INVENTS]
+    if inventing:
+        last = inventing[-1]
+        parts += [
+            "",
+            f"**Realism 1 begins to invent at about quality {last['quality']:g} ({last['bpp']:.2f} bpp)**: "
+            "at this and lower settings it moves the average pixel by more than a grey level.",
+        ]
+    if crops:
+        parts += [
+            "",
+            f"![Six crops: original, realism 0, realism 1 and JPEG]({CROPS})",
+            "",
+            "Original, realism 0 and 1 of one stream, and JPEG at as many bytes or at its smallest; the last "
+            "two rows are failures: small lettering and print come back as something like it. Made by "
+            f"`python benchmarks/card_crops.py --preset {name}`.",
+        ]
+    return parts
+
+
+def card(metadata, dataset, ours, rivals, sources, bars, realism=(), crops=False) -> str:
     """The text of the card.
 
     Args:
@@ -92,6 +153,8 @@ def card(metadata, dataset, ours, rivals, sources, bars) -> str:
         ours, rivals: `Curve`s on these photos.
         sources: as from `training_sources`.
         bars: records as bars.py writes them, or none.
+        realism: records as realism_runs.py writes them, or none.
+        crops: whether the preset's folder holds them.
     """
     name = f"{metadata['name']}@{metadata['version']}"
     training = metadata["training"]
@@ -112,7 +175,7 @@ def card(metadata, dataset, ours, rivals, sources, bars) -> str:
         "",
         f'codec = gan_tfc.load("{name}")',
         'data = codec.compress("photo.jpg", quality=50)  # or max_bytes=20_000, min_psnr=34',
-        "image = gan_tfc.decompress(data)  # uint8, (height, width, 3)",
+        f"image = gan_tfc.decompress(data{', realism=1' if realism else ''})  # uint8, (height, width, 3)",
         "small = gan_tfc.preview(data, scale=8)  # from the beginning of the stream",
         "```",
         "",
@@ -147,6 +210,8 @@ def card(metadata, dataset, ours, rivals, sources, bars) -> str:
         parts += ["", "| bar | measured | met |", "|---|---|---|"]
         parts += [f"| {b['bar']} | {b['measured']} | {'yes' if b['met'] else '**no**'} |" for b in bars]
         parts += ["", f"Made by `python benchmarks/bars.py --preset {name}`."]
+    if realism:
+        parts += realism_section(realism, dataset, name, crops)
     parts += [
         "",
         "## Training",
@@ -163,7 +228,7 @@ def card(metadata, dataset, ours, rivals, sources, bars) -> str:
         "",
         "## Limits",
         "",
-        *(f"- {limit}" for limit in LIMITS),
+        *(f"- {limit.format(realism=WITH_REALISM if realism else WITHOUT_REALISM)}" for limit in LIMITS),
         "",
         "## Licence",
         "",
@@ -222,7 +287,9 @@ def write(args) -> None:
     }
     metadata["measured"] = measured_points(ours, args.dataset)
     bars = load_bars(args.results / "bars.json", metadata["sha256"])
-    text = card(metadata, args.dataset, ours, rivals, sources, bars)
+    realism = load_realism(args.results / f"{file_stem(name)}-realism.json", name)
+    crops = (folder / CROPS).is_file()
+    text = card(metadata, args.dataset, ours, rivals, sources, bars, realism, crops)
     shutil.copyfile(figure, folder / FIGURE)
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / METADATA).write_text(json.dumps(metadata, indent=1) + "\n")

@@ -5,9 +5,13 @@
 
 Codes photos with a preset, decodes them with the averaged weights of each run of the realism stage at
 realism 0 and 1, and prints PSNR, LPIPS, structure, and FID and KID of 64-pixel patches (AlexNet's
-features), for each quality. Colour is the mean absolute difference of 32-pixel block means between
-realism 1 and 0, of 255. Without --photos: the folder photos/val of GAN_TFC_DATA. Writes
-realism_runs.json into --output.
+features), for each quality. "Moved" is the mean absolute difference between realism 1 and 0, and colour
+that of their 32-pixel block means, both of 255. Without runs, the preset itself is measured, and
+
+    python benchmarks/realism_runs.py --codec photo_mobile@2 --photos kodak -o benchmarks/results
+
+writes what the preset's card says of realism. Without --photos: the folder photos/val of GAN_TFC_DATA.
+Writes --name (realism_runs.json, or photo_mobile-2-realism.json for a preset) into --output.
 """
 
 import argparse
@@ -17,7 +21,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from kodak import DATA, RESULTS
+from kodak import DATA, RESULTS, file_stem
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -28,9 +32,9 @@ from gan_tfc.evaluation.frechet import frechet_distance, kernel_distance
 from gan_tfc.evaluation.metrics import file_bpp
 from gan_tfc.images import read_image
 
-QUALITIES = (16.0, 26.0)
+QUALITIES = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 65.0, 80.0)
 BLOCK = 32
-COLUMNS = ("psnr-rgb", "ms-ssim-rgb", "lpips", "structure", "fid", "kid", "colour")
+COLUMNS = ("psnr-rgb", "ms-ssim-rgb", "lpips", "structure", "fid", "kid", "moved", "colour")
 
 
 def decoder(preset, run):
@@ -68,9 +72,9 @@ def measure(codec, streams, originals, judge) -> dict:
         fake = np.concatenate([judge.patch_features(image) for image in decoded])
         result["fid"], result["kid"] = frechet_distance(real, fake), kernel_distance(real, fake)
         decoded_0 = decoded_0 or decoded
-        shifts = [
-            np.abs(block_means(a) - block_means(b)).mean() for a, b in zip(decoded, decoded_0, strict=True)
-        ]
+        pairs = list(zip(decoded, decoded_0, strict=True))
+        result["moved"] = float(np.mean([np.abs(a.astype(np.float32) - b).mean() for a, b in pairs]))
+        shifts = [np.abs(block_means(a) - block_means(b)).mean() for a, b in pairs]
         result["colour"] = float(np.mean(shifts))
         found[f"realism {realism}"] = result
     return found
@@ -84,6 +88,7 @@ def main(argv=None) -> int:
     parser.add_argument("--photos", default=DATA / "photos" / "val", type=Path, help="folder of photos")
     parser.add_argument("--limit", type=int, help="only the first photos")
     parser.add_argument("--qualities", default=",".join(map(str, QUALITIES)), metavar="Q,Q,...")
+    parser.add_argument("--name", help="of the file written")
     parser.add_argument("-o", "--output", default=RESULTS, type=Path, help="folder of results")
     args = parser.parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
@@ -116,7 +121,8 @@ def main(argv=None) -> int:
         return 1
     Console(width=150).print(table)
     args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "realism_runs.json").write_text(json.dumps(report, indent=1) + "\n")
+    name = args.name or ("realism_runs.json" if args.runs else f"{file_stem(args.codec)}-realism.json")
+    (args.output / name).write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 

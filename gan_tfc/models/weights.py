@@ -42,8 +42,8 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     Raises:
         GanTfcError: `source` has variables that `target` lacks, or of other shapes.
     """
-    values = {_local_path(v, source): v for v in source.weights}
-    places = {_local_path(v, target): v for v in target.weights}
+    values = {local_path(v, source): v for v in source.weights}
+    places = {local_path(v, target): v for v in target.weights}
     misfits = [name for name, v in values.items() if name not in places or places[name].shape != v.shape]
     if misfits:
         raise GanTfcError(
@@ -55,7 +55,8 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         places[name].assign(keras.ops.copy(variable.value))
 
 
-def _local_path(variable, model):
+def local_path(variable, model) -> str:
+    """A variable's path below its model, whose own name may have been made unique by a number."""
     return variable.path.removeprefix(f"{model.name}/")
 
 
