@@ -36,7 +36,8 @@ class GANCodec(keras.Model):
     Args:
         codec: a built `gan_tfc.models.wavelet_codec.WaveletCodec` with texture features. Only the layers
             of realism in its synthesis network are trained.
-        discriminator: "patch", "unet", or a model with the same inputs.
+        discriminator: "unet" (for the loss one_vs_all), "patch" (for all others), or a model with the same
+            inputs.
         features: of the discriminator.
         labels: kinds of texture, for "unet"; see `gan_tfc.models.latent_labels`.
         full_realism: share of the examples trained at realism 1; the others are uniform in [0, 1].
@@ -44,7 +45,7 @@ class GANCodec(keras.Model):
     """
 
     def __init__(
-        self, codec, discriminator="patch", features=32, labels=64, full_realism=0.75, seed=0, **kwargs
+        self, codec, discriminator="unet", features=32, labels=64, full_realism=0.75, seed=0, **kwargs
     ):
         super().__init__(**kwargs)
         if not codec.texture_features:
