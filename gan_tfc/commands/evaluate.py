@@ -137,16 +137,11 @@ def _track(items, title):
 
 
 def _settings(args, photos, judge, ours, others) -> list[tuple[str, str]]:
-    """What and how, for the report; the command names folders without where they lie."""
+    """What and how, for the report."""
     import keras
     import numpy
 
-    command = f"gan-tfc eval {Path(args.photos).resolve().name} --presets {','.join(args.presets)}"
-    if args.rivals:
-        command += f" --rivals {','.join(args.rivals)}"
-    if args.limit:
-        command += f" --limit {args.limit}"
-    rows = [("Command", command), ("Photos", f"{len(photos)}, {photos[0].name} to {photos[-1].name}")]
+    rows = [("Command", _command(args)), ("Photos", f"{len(photos)}, {photos[0].name} to {photos[-1].name}")]
     rows += [(contender.codec.name, contender.codec.description) for contender in (*ours, *others)]
     rows.append(("PSNR", "of the mean squared error over RGB of each photo; then the mean over photos"))
     rows.append(("MS-SSIM", "Wang et al. 2003, five scales, each colour channel for itself, mean"))
@@ -164,6 +159,19 @@ def _settings(args, photos, judge, ours, others) -> list[tuple[str, str]]:
     machine = f"{_processor()}, {os.cpu_count()} cores, load averages {load} at the end"
     software = f"Python {platform.python_version()}, NumPy {numpy.__version__}, Keras {keras.__version__} on "
     return [*rows, ("Machine", machine), ("Software", software + keras.backend.backend())]
+
+
+def _command(args) -> str:
+    """What was asked for, with the last names of folders only."""
+    presets = [f"path:{Path(name).name}" if name.startswith("path:") else name for name in args.presets]
+    parts = ["gan-tfc eval", Path(args.photos).resolve().name, "--presets", ",".join(presets)]
+    for option in ("realism", "rivals", "qualities"):
+        if values := getattr(args, option):
+            parts += [f"--{option}", ",".join(v if isinstance(v, str) else f"{v:g}" for v in values)]
+    for option in ("limit", "patch", "features"):
+        if value := getattr(args, option):
+            parts += [f"--{option}", str(value)]
+    return " ".join(parts)
 
 
 def _patches(photos, features) -> str:

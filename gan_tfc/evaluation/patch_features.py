@@ -6,6 +6,8 @@ A set of photos for a codec is small, so patches overlap by half: every photo gi
 size and set of photos compare with each other, and with nothing else.
 """
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -120,7 +122,9 @@ def network_for_patches(choice: str, lpips: LPIPS | None = None) -> tuple[str, C
     if choice == "alex":
         return alex_network(lpips)
     try:
-        return inception_network()
+        # Keras tells of a download on stdout, where answers go.
+        with contextlib.redirect_stdout(sys.stderr):
+            return inception_network()
     except Exception as error:  # Keras raises bare `Exception` when a download fails.
         if choice == "auto":
             return alex_network(lpips)

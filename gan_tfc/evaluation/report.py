@@ -72,7 +72,7 @@ class Evaluation:
 
 def report(evaluation: Evaluation) -> str:
     """The page."""
-    names = ", ".join(curve.name for curve in evaluation.ours)
+    names = ", ".join(dict.fromkeys(curve.name.split(" realism ")[0] for curve in evaluation.ours))
     count = len(evaluation.ours[0].photos)
     title = f"{names} on {count} photo{'s' * (count > 1)}"
     sections = [

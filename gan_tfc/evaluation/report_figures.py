@@ -9,8 +9,8 @@ from html import escape
 import numpy as np
 
 WIDTH, HEIGHT = 540, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 132, 10, 42
-_LABEL_HEIGHT = 13.5
+_LEFT, _TOP, _BOTTOM = 46, 10, 42
+_LABEL_HEIGHT, _LETTER = 13.5, 7.3
 _RATES = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
@@ -35,15 +35,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Axes:
-    """Limits in data, and where they lie on the paper; rates are always logarithmic."""
+    """Limits in data, the right edge in pixels, and where data lie; rates are always logarithmic."""
 
     rates: tuple[float, float]
     values: tuple[float, float]
     logarithmic: bool
+    right: float
 
     def x(self, rate: float) -> float:
         """Of a rate."""
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * _share(rate, *self.rates, True)
+        return _LEFT + (self.right - _LEFT) * _share(rate, *self.rates, True)
 
     def y(self, value: float) -> float:
         """Of a value; upwards is more."""
@@ -71,7 +72,7 @@ def figure(series: Sequence[Series], unit: str, identifier: str, logarithmic: bo
         return '<p class="empty">Nothing to draw: fewer than two points.</p>'
     axes = _axes(lines, logarithmic)
     clip = f"plot-{identifier}"
-    plot = f'width="{WIDTH - _LEFT - _RIGHT}" height="{HEIGHT - _TOP - _BOTTOM}"'
+    plot = f'width="{axes.right - _LEFT:.1f}" height="{HEIGHT - _TOP - _BOTTOM}"'
     return "\n".join(
         [
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(unit)} over bits a pixel">',
@@ -98,14 +99,16 @@ def _usable(line, logarithmic):
 
 def _axes(lines, logarithmic):
     measured = [line for line in lines if line.measured]
+    # Names stand right of the plot; a wide letter takes about two thirds of its height.
+    right = WIDTH - 12 - _LETTER * max(9, *(len(line.name) for line in lines))
     low = max(0.04, min(line.rates[0] for line in measured) / 1.1)
     high = max(min(2.6, max(line.rates[-1] for line in measured)), low * 2)
     inside = [value for line in measured for _, value in _points_between(line, low, high)]
     bottom, top = min(inside), max(inside)
     if logarithmic:
-        return Axes((low, high), (bottom / 1.15, max(top, bottom * 1.1) * 1.15), True)
+        return Axes((low, high), (bottom / 1.15, max(top, bottom * 1.1) * 1.15), True, right)
     room = 0.05 * (top - bottom) or 1.0
-    return Axes((low, high), (bottom - room, top + room), False)
+    return Axes((low, high), (bottom - room, top + room), False, right)
 
 
 def _points_between(line, low, high):
@@ -127,12 +130,14 @@ def _grid(axes):
             )
     for value in _ticks(*axes.values, axes.logarithmic):
         y = axes.y(value)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{axes.right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(
             f'<text class="tick" x="{_LEFT - 7}" y="{y + 3.5:.1f}" text-anchor="end">{value:g}</text>'
         )
-    x, y = (_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 8
-    parts.append(f'<text class="axis" x="{x}" y="{y}" text-anchor="middle">bits a pixel, logarithmic</text>')
+    x, y = (_LEFT + axes.right) / 2, HEIGHT - 8
+    parts.append(
+        f'<text class="axis" x="{x:.1f}" y="{y}" text-anchor="middle">bits a pixel, logarithmic</text>'
+    )
     return "".join(parts)
 
 
@@ -166,7 +171,7 @@ def _line(line, axes):
 
 def _labels(lines, axes):
     """Names right of the plot, at the height where their lines leave it, pushed apart where they touch."""
-    edge, ends = WIDTH - _RIGHT, []
+    edge, ends = axes.right, []
     for line in lines:
         rates = np.geomspace(max(line.rates[0], axes.rates[0]), min(line.rates[-1], axes.rates[1]), 200)
         values = np.interp(np.log(rates), np.log(line.rates), line.values)
@@ -179,8 +184,8 @@ def _labels(lines, axes):
     heights = _apart([y for y, _, _ in ends], _TOP + 6, HEIGHT - _BOTTOM)
     for (y, x, line), height in zip(ends, heights, strict=True):
         yield (
-            f'<path class="leader {line.style}" d="M{x + 3:.1f} {y:.1f} L{edge + 8} {height:.1f}"/>'
-            f'<text class="label {line.style}" x="{edge + 11}" y="{height + 3.8:.1f}">'
+            f'<path class="leader {line.style}" d="M{x + 3:.1f} {y:.1f} L{edge + 8:.1f} {height:.1f}"/>'
+            f'<text class="label {line.style}" x="{edge + 11:.1f}" y="{height + 3.8:.1f}">'
             f"{escape(line.name)}</text>"
         )
 

@@ -71,6 +71,7 @@ summary { cursor: pointer; font-weight: 600; }
 """ + "".join(
     f".line.{name} {{ stroke: var(--{name}); }} .dot.{name}, svg .label.{name} {{ fill: var(--{name}); }}\n"
     f".leader.{name} {{ stroke: var(--{name}); }}\n"
+    + (f".line.{name} {{ stroke-width: 2.4; }}\n" if name.startswith("ours") else "")
     for name in ("ours-0", "ours-1", "ours-2", "ours-3", "jpeg", "webp", "avif", "jpegxl")
 )
 

@@ -89,14 +89,15 @@ def _signed(value):
 
 
 def matched_table(rows: Sequence[Mapping]) -> str:
-    """Codecs at equal size as HTML, the best of each column in bold.
+    """Codecs at equal size as HTML, the best of each column in bold, of those that kept to the size.
 
     Args:
         rows: Records of `gan_tfc.evaluation.matching.Row`.
     """
     shown = {key: head for key, head in MATCHED_METRICS.items() if all(key in row for row in rows)}
+    fair = [row for row in rows if not row["too_large"]] or rows
     best = {
-        key: (max if more else min)(row[key] for row in rows)
+        key: (max if more else min)(row[key] for row in fair)
         for key, (_, _, more) in shown.items()
         if more is not None
     }
@@ -104,7 +105,8 @@ def matched_table(rows: Sequence[Mapping]) -> str:
     for row in rows:
         note = f" <small>{row['too_large']} larger</small>" if row["too_large"] else ""
         cells = "".join(
-            f'<td class="number{" best" if row[key] == best.get(key) else ""}">{row[key]:.{digits}f}</td>'
+            f'<td class="number{" best" if row in fair and row[key] == best.get(key) else ""}">'
+            f"{row[key]:.{digits}f}</td>"
             for key, (_, digits, _) in shown.items()
         )
         body += f"<tr><td>{escape(row['name'])}{note}</td>{cells}</tr>"

@@ -87,10 +87,10 @@ class Suite:
         )
         nearest = int(np.argmin(np.abs(np.log(np.divide(found[0].bpp, SPEED_BPP)))))
         memory = codec_memory(contender.source, self.photos[0], found[0].quality[nearest])
-        found = [replace(curve, memory=memory) for curve in found]
         for curve in found:
-            curve.save(self._path(curve.name))
-        return found
+            replace(curve, memory=memory).save(self._path(curve.name))
+        # As they will be read again, so that a report from kept curves says the same to the last digit.
+        return [Curve.load(self._path(curve.name)) for curve in found]
 
     def matched(self, contenders: Sequence[Contender]) -> tuple[dict[float, list[dict]], list[BlindRow]]:
         """Rows at equal sizes by rate, and crops; sizes are those of the first contender."""
