@@ -23,11 +23,11 @@ from gan_tfc.images import read_image
 
 #: Photo, left and top of the crop, and bits a pixel.
 CROPS = (
-    ("astronaut", (150, 20), 0.15, "a face"),
+    ("astronaut", (165, 45), 0.15, "a face"),
     ("chelsea", (90, 60), 0.2, "fur and an eye"),
     ("coffee", (330, 190), 0.15, "wood and foam"),
     ("rocket", (250, 150), 0.15, "thin structures"),
-    ("astronaut", (330, 300), 0.15, "failure: small lettering"),
+    ("astronaut", (112, 325), 0.15, "failure: lettering"),
     ("page", (20, 10), 0.2, "failure: print"),
 )
 SIDE, ZOOM, GAP, CAPTION = 120, 2, 8, 22

@@ -138,7 +138,7 @@ def realism_section(rows: list[dict], dataset: str, name: str, crops: bool) -> l
             f"![Six crops: original, realism 0, realism 1 and JPEG]({CROPS})",
             "",
             "Original, realism 0 and 1 of one stream, and JPEG at as many bytes or at its smallest; the last "
-            "two rows are failures: small lettering and print come back as something like it. Made by "
+            "two rows are failures: lettering and print come back as something like it. Made by "
             f"`python benchmarks/card_crops.py --preset {name}`.",
         ]
     return parts
