@@ -195,9 +195,13 @@ def _add_train(commands):
         metavar="DIR",
         help="folder of the run, continued where it holds one; default runs/NAME",
     )
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--weights", metavar="FILE", help="weights to start from, such as another stage's")
-    start.add_argument("--codec", metavar="PRESET", help="preset to start from, for the synthesis stage")
+    parser.add_argument("--weights", metavar="FILE", help="weights to start from, such as another stage's")
+    parser.add_argument(
+        "--codec",
+        metavar="PRESET",
+        help="preset to start from, and whose streams are learned from; with --weights, these give what "
+        "the stage trains, and the preset the rest",
+    )
     parser.add_argument("--list", action="store_true", help="list the built-in configurations")
 
 
