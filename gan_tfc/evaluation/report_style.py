@@ -88,7 +88,7 @@ function pick(row, chosen) {
   chosen.classList.add("picked");
   const tally = {};
   for (const name of picks.values()) tally[name] = (tally[name] || 0) + 1;
-  const told = Object.entries(tally).sort((a, b) => b[1] - a[1]).map(([name, n]) => `${name} ${n}`);
+  const told = Object.entries(tally).sort((a, b) => b[1] - a[1]).map(([name, n]) => `${n} × ${name}`);
   document.getElementById("score").textContent =
     `Your choices, ${picks.size} of ${rows.length}: ${told.join(", ")}`;
 }

@@ -9,6 +9,7 @@ from PIL import Image
 
 from gan_tfc.errors import GanTfcError
 from gan_tfc.evaluation import suite as suites
+from gan_tfc.evaluation.crops import blind_boxes
 from gan_tfc.evaluation.judge import Judge
 from gan_tfc.evaluation.matching import Contender, match
 from gan_tfc.evaluation.measuring import measure_all
@@ -135,20 +136,15 @@ def test_curves_are_kept_and_measured_again_where_anything_differs(suite, photos
     assert codec.encoded > encoded
     encoded = codec.encoded
     Image.new("RGB", (170, 170)).save(photos[0])
-    Suite(photos, Judge(), suite.results, tmp_path).curves(ours)
+    same = Contender(codec, {"one": JPEG.decode}, (20, 80), "any")
+    Suite(photos, Judge(), suite.results, tmp_path).curves(same)
     assert codec.encoded > encoded
 
 
 def test_crops_show_ours_jpeg_and_webp_at_one_size_twelve_times(suite, monkeypatch):
-    monkeypatch.setattr("gan_tfc.evaluation.crops.WIDTH", 40)
-    monkeypatch.setattr(suites, "blind_boxes", lambda image, n: suites_boxes(image, n))
+    monkeypatch.setattr(suites, "blind_boxes", lambda image, count: blind_boxes(image, count, 40, 40))
     monkeypatch.setattr(suites, "MATCHED_BPP", (0.9,))
     monkeypatch.setattr(suites, "BLIND_BPP", 0.9)
-    from gan_tfc.evaluation.crops import blind_boxes
-
-    def suites_boxes(image, count):
-        return blind_boxes(image, count, 40, 40)
-
     ours = Contender(WEBP, {"ours realism 0": WEBP.decode, "ours realism 1": inverted_webp}, (), "")
     webp = contender(WEBP)
     matched, blind = suite.matched([ours, contender(JPEG), webp])
