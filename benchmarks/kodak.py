@@ -4,7 +4,8 @@
     python benchmarks/kodak.py --preset photo_mobile@1 --photos FOLDER
 
 Without --photos: the folder kodak of GAN_TFC_DATA.
-Every number comes from complete streams (`compress`) and the pixels that come back (`decompress`).
+Every number comes from complete streams (`compress`) and the pixels that come back (`decompress` at
+realism 0, which is best in PSNR; realism_runs.py measures the rest).
 Written to `--output`, benchmarks/results unless told otherwise:
 
     photo_mobile-1.json     the preset's curve, in CompressAI's schema
@@ -62,7 +63,7 @@ def preset_curve(preset, photos, folder, qualities=QUALITIES, again=False) -> Cu
     """The preset's curve: from the folder if these very files made it, otherwise measured."""
     from gan_tfc.evaluation.preset_codec import PresetCodec
 
-    codec = PresetCodec(preset)
+    codec = PresetCodec(preset, realism=0.0)
     path = Path(folder) / f"{file_stem(codec.name)}.json"
     if path.exists() and not again:
         curve = Curve.load(path)

@@ -18,15 +18,17 @@ class PresetCodec:
         preset: "photo_mobile", "photo_mobile@1", or "path:FOLDER", whose streams are decoded by the
             loaded codec, because no stream can name a folder.
         engine: Range coder that compresses: "auto", "tfc" or "portable".
+        realism: At which streams are decoded unless told otherwise.
     """
 
-    def __init__(self, preset: str, engine: str = "auto"):
+    def __init__(self, preset: str, engine: str = "auto", realism: float = 1.0):
         self.codec = gan_tfc.load(preset, engine)
         self.name = f"{self.codec.name}@{self.codec.version}"
         self.description = f"gan_tfc {gan_tfc.__version__}, preset {self.name}"
         in_zoo = not preset.startswith("path:")
         self._decompress = gan_tfc.decompress if in_zoo else self.codec.decompress
         self.identity = identity(preset)
+        self.realism = realism
 
     def encode(self, image: np.ndarray, quality: float) -> bytes:
         """See `gan_tfc.Codec.compress`."""
@@ -39,9 +41,9 @@ class PresetCodec:
         except TargetError:
             return self.codec.compress(image, quality=1)
 
-    def decode(self, data: bytes, realism: float = 1.0) -> np.ndarray:
-        """See `gan_tfc.decompress`."""
-        return self._decompress(data, realism)
+    def decode(self, data: bytes, realism: float | None = None) -> np.ndarray:
+        """See `gan_tfc.decompress`; at its own realism unless another one is given."""
+        return self._decompress(data, self.realism if realism is None else realism)
 
     def heeds_realism(self, image: np.ndarray) -> bool:
         """Whether the realism asked for changes a single pixel of a coarse stream of this image."""
