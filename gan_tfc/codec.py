@@ -22,7 +22,7 @@ import os
 import numpy as np
 
 from gan_tfc.coding import container, steps
-from gan_tfc.coding.colour import COLOUR
+from gan_tfc.coding.colour import to_rgb
 from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.coding.lifting import padded_shape
 from gan_tfc.coding.passes import DecodingSource, least_bytes
@@ -48,8 +48,8 @@ class Codec:
         model: a `gan_tfc.models.wavelet_codec.WaveletCodec`, trained or not.
         name, version: what streams say of the codec that wrote them.
         frozen: `FrozenTables`; None until `freeze_tables()`.
-        engine: range coder: "auto" (TensorFlow Compression where installed), "tfc" or "portable".
-            Streams do not depend on it.
+        engine: range coder: "auto" (TensorFlow Compression where installed), "tfc" or "portable", which
+            runs the context networks in NumPy, too. Streams do not depend on it.
     """
 
     def __init__(self, model, name="unnamed", version=1, frozen=None, engine="auto"):
@@ -58,7 +58,7 @@ class Codec:
         self.version = version
         self.frozen = frozen
         self.engine = engine
-        self._coder = None
+        self._coder = self._contexts = None
         self._pixel_decoder = None
 
     def __repr__(self):
@@ -167,9 +167,9 @@ class Codec:
         for step in self._decode(header, sections):
             if step.level == level:
                 break
-        planes = step.picture.astype(np.float32) * np.float32(steps.step_size(header.step_code) / 64 / scale)
+        pixels = to_rgb(step.picture, steps.step_size(header.step_code) / 64 / scale)
         height, width = -(-header.height // scale), -(-header.width // scale)
-        return _to_uint8(planes[:height, :width] @ COLOUR.T)
+        return _to_uint8(pixels[:height, :width])
 
     def reconstruct(self, image, quality=DEFAULT_QUALITY, realism=1.0) -> np.ndarray:
         """What decompressing the compressed image would give, without writing a stream.
@@ -211,19 +211,18 @@ class Codec:
                 f"{header.height} pixels, the stream has {len(sections[0])}; it is damaged."
             )
         source = DecodingSource(sections, self.range_coder())
-        return scan(frozen.contexts, shape, header.step_code, source)
+        return scan(self.context_model(), shape, header.step_code, source)
 
     # --- pixels ----------------------------------------------------------------------------------
 
     def to_pixels(self, picture, header, realism) -> np.ndarray:
         """Base picture in 1/64 step -> decoded image."""
         step = steps.step_size(header.step_code)
-        planes = picture.astype(np.float32) * np.float32(step / 64)
         if self._pixel_decoder is None:
             from gan_tfc.models.inference import PixelDecoder
 
             self._pixel_decoder = PixelDecoder(self.model.synthesis)
-        base = (planes.reshape(-1, 3) @ COLOUR.T).reshape(1, *planes.shape)
+        base = to_rgb(picture, step / 64)[None]
         return self._pixel_decoder(base, step, realism)[: header.height, : header.width]
 
     def range_coder(self):
@@ -233,6 +232,15 @@ class Codec:
 
             self._coder = make_coder(self._require_frozen().tables, self.engine)
         return self._coder
+
+    def context_model(self):
+        """The frozen context networks, on the engine asked for."""
+        if self._contexts is None:
+            from gan_tfc.entropy_models.lite_networks import lite_contexts
+
+            contexts = self._require_frozen().contexts
+            self._contexts = contexts if self.engine == "portable" else lite_contexts(contexts)
+        return self._contexts
 
     def _require_frozen(self) -> FrozenTables:
         if self.frozen is None:
@@ -255,7 +263,7 @@ class Codec:
         old ones would no longer decode.
         """
         if self.model.objective is not None and not self.model.objective.needs_synthesis:
-            self.frozen = self._coder = None
+            self.frozen = self._coder = self._contexts = None
         try:
             return self.model.fit(*args, **kwargs)
         finally:
@@ -277,7 +285,7 @@ class Codec:
 
             photos = open_photos(photos)
         self.frozen = calibrated_tables(self.model, photos, count, seed)
-        self._coder = None
+        self._coder = self._contexts = None
 
     def save(self, folder) -> None:
         """Write a preset folder, the same kind as the shipped ones; see `gan_tfc.zoo`."""

@@ -45,7 +45,7 @@ class ImageEncoder:
         return EncodingSource(self.coarsest, self.details, code, self.quantiser, coder)
 
     def _scan(self, code, source):
-        *_, last = scan(self.frozen.contexts, self.shape, code, source)
+        *_, last = scan(self.codec.context_model(), self.shape, code, source)
         return last
 
     def _fields(self, code):

@@ -32,47 +32,59 @@ _COMPRESS_SIGNED = np.concatenate([-COMPRESS[:0:-1], COMPRESS]).astype(np.float3
 
 def compress(sixteenths: np.ndarray) -> np.ndarray:
     """Signed integers in 1/16 step -> float32 integers in [-127, 127], about logarithmic."""
-    index = np.clip(sixteenths, -_MAX_MAGNITUDE, _MAX_MAGNITUDE)
-    index += _MAX_MAGNITUDE
-    return _COMPRESS_SIGNED[index]
+    return _COMPRESS_SIGNED.take(sixteenths + _MAX_MAGNITUDE, mode="clip")
 
 
-def _binomial(x: np.ndarray) -> np.ndarray:
-    """Sums along axis 0 with weights 1 2 1, edge samples repeated."""
+def _binomial(x: np.ndarray, axis: int) -> np.ndarray:
+    """Sums along axis 0 or 1 with weights 1 2 1, edge samples repeated."""
+    before, after, first, last = (
+        (slice(None),) * axis + (part,) for part in (np.s_[:-1], np.s_[1:], np.s_[:1], np.s_[-1:])
+    )
     out = 2 * x
-    out[1:] += x[:-1]
-    out[0] += x[0]
-    out[:-1] += x[1:]
-    out[-1] += x[-1]
+    out[after] += x[before]
+    out[first] += x[first]
+    out[before] += x[after]
+    out[last] += x[last]
     return out
 
 
 def relief(picture: np.ndarray) -> np.ndarray:
-    """Picture minus its blur: `(H, W, 3)` int64 in 1/64 step -> the same in 1/16 step."""
-    blurred = _binomial(_binomial(picture).swapaxes(0, 1)).swapaxes(0, 1)
-    return (16 * picture - blurred + 32) >> 6
+    """Picture minus its blur: `(H, W, 3)` integers in 1/64 step -> the same in 1/16 step."""
+    result = 16 * picture
+    result -= _binomial(_binomial(picture, 0), 1)
+    result += 32
+    result >>= 6
+    return result
 
 
-def context(picture: np.ndarray, parents: np.ndarray | None, code: int, level: int) -> np.ndarray:
-    """The context of a level, `(H, W, 14)` float32 integers.
+def context(
+    picture: np.ndarray, parents: np.ndarray | None, code: int, level: int, rows: slice = slice(None)
+) -> np.ndarray:
+    """The context of a level, or of some of its rows, `(H, W, 14)` float32 integers.
 
     Args:
-        picture: decoded low band `(H, W, 3)`, int64, 1/64 step.
+        picture: decoded low band `(H, W, 3)`, integers in 1/64 step.
         parents: values of the next coarser level `(H/2, W/2, 9)` in 1/4 step, None at the coarsest.
         code: the stream's step code.
         level: 0 for the finest.
+        rows: which rows of the context are wanted.
     """
-    height, width, _ = picture.shape
-    out = np.empty((height, width, CONTEXT_CHANNELS), np.float32)
+    top, bottom, _ = rows.indices(len(picture))
+    width = picture.shape[1]
+    out = np.empty((bottom - top, width, CONTEXT_CHANNELS), np.float32)
     if parents is None:
         out[..., :BANDS] = 0
     else:
-        levels = compress(4 * parents)
+        levels = compress(4 * parents[top // 2 : -(-bottom // 2)])
         for row in (0, 1):
+            first = (row - top) % 2  # the first row of `out` whose parity in the picture is `row`
+            above = levels[(top + first) // 2 - top // 2 :][: len(out[first::2])]
             for column in (0, 1):
-                out[row::2, column::2, :BANDS] = levels
-    out[..., 9:12] = compress(relief(picture))
-    out[..., 12] = steps.luma_level(picture[..., 0], code, level)
+                out[first::2, column::2, :BANDS] = above
+    seen = max(0, top - 1)  # the relief of a row looks at its neighbours
+    sharp = relief(picture[seen : bottom + 1])
+    out[..., 9:12] = compress(sharp[top - seen :][: len(out)])
+    out[..., 12] = steps.luma_level(picture[top:bottom, :, 0], code, level)
     out[..., 13] = code >> 4
     return out
 
@@ -90,6 +102,17 @@ def first_pass_mask(height: int, width: int, phase: np.ndarray) -> np.ndarray:
             phase 1 at even ones, so that the bands of either phase see the others at their own place.
     """
     return odd_positions(height, width)[..., None] ^ (np.asarray(phase) == 1)
+
+
+def pass_places(mask: np.ndarray) -> np.ndarray:
+    """Where a mask of a pass is True, as flat indexes in C order.
+
+    Args:
+        mask: boolean `(H, W, 9)` whose rows repeat with a period of two.
+    """
+    pair = np.flatnonzero(mask[:2])
+    places = np.add.outer(np.arange(0, mask.size, 2 * mask[0].size), pair).reshape(-1)
+    return places[: np.searchsorted(places, mask.size)]
 
 
 def known_values(values: np.ndarray, mask: np.ndarray) -> np.ndarray:

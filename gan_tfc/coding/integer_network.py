@@ -24,6 +24,9 @@ SCALE_INDEXES = 64
 SCALE_OFFSET = 20
 BANDS = 9  # 3 orientations x 3 colour planes, coded at each position
 
+#: How far a result sees: two layers of 3x3.
+HALO = 2
+
 #: Rows of an unfolded picture that are multiplied at once: small enough to stay in the cache.
 _STRIP_ELEMENTS = 1 << 18
 

@@ -14,13 +14,16 @@ implementation without 64-bit integers can use doubles, which are exact up to 2*
 
 import numpy as np
 
-from gan_tfc.coding.colour import COLOUR
+from gan_tfc.coding.colour import from_rgb
+from gan_tfc.coding.strips import on_all_cores, shares
 
 ALPHA = -1.586134342059924
 BETA = -0.052980118572961
 GAMMA = 0.882911075530934
 DELTA = 0.443506852043971
 K = 1.149604398
+
+PLANES = 3
 
 SHIFT = 16
 LIMIT = 2**22 - 1
@@ -29,19 +32,19 @@ _ALPHA, _BETA, _GAMMA, _DELTA, _K, _INVERSE_K = (
 )
 
 
-def _next_sum(even: np.ndarray) -> np.ndarray:
-    """even[n] + even[n+1] along axis 0, the last sample repeated."""
-    out = even.copy()
-    out[:-1] += even[1:]
-    out[-1] += even[-1]
-    return out
+#: Along which axis to step, and whether to the next sample or back to the previous one.
+_NEXT, _PREVIOUS = True, False
 
 
-def _previous_sum(odd: np.ndarray) -> np.ndarray:
-    """odd[n] + odd[n-1] along axis 0, the first sample repeated."""
-    out = odd.copy()
-    out[1:] += odd[:-1]
-    out[0] += odd[0]
+def _sum(x: np.ndarray, axis: int, following: bool) -> np.ndarray:
+    """x[n] + x[n+1] along axis 0 or 1, or x[n] + x[n-1]; the sample at the end is repeated."""
+    before, after, first, last = (
+        (slice(None),) * axis + (part,) for part in (np.s_[:-1], np.s_[1:], np.s_[:1], np.s_[-1:])
+    )
+    out = np.empty_like(x)
+    here, end = (before, last) if following else (after, first)
+    np.add(x[before], x[after], out=out[here])
+    np.add(x[end], x[end], out=out[end])
     return out
 
 
@@ -53,46 +56,96 @@ def _scaled(x: np.ndarray, factor: int) -> np.ndarray:
     return x
 
 
-def _merge(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Integer synthesis along axis 0: two `(N, ...)` int64 arrays -> `(2 N, ...)`."""
-    even = _scaled(low.copy(), _INVERSE_K)
-    odd = _scaled(high.copy(), _K)
-    even -= _scaled(_previous_sum(odd), _DELTA)
-    odd -= _scaled(_next_sum(even), _GAMMA)
-    even -= _scaled(_previous_sum(odd), _BETA)
-    odd -= _scaled(_next_sum(even), _ALPHA)
-    out = np.empty((2 * len(low), *low.shape[1:]), low.dtype)
-    out[0::2], out[1::2] = even, odd
+def _merge(low: np.ndarray, high: np.ndarray, axis: int) -> np.ndarray:
+    """Integer synthesis along axis 0 or 1 of two arrays of the same shape.
+
+    The largest number on the way is ALPHA times the sum of two even samples, and they are below
+    1.03 |low| + 1.33 |high|: where 32 bits hold it, they give what 64 bits do.
+    """
+    narrow = 2 * _largest(low) + 3 * _largest(high) < 20_000
+    even = _scaled(low.astype(np.int32 if narrow else np.int64), _INVERSE_K)
+    odd = _scaled(high.astype(even.dtype), _K)
+    even -= _scaled(_sum(odd, axis, _PREVIOUS), _DELTA)
+    odd -= _scaled(_sum(even, axis, _NEXT), _GAMMA)
+    even -= _scaled(_sum(odd, axis, _PREVIOUS), _BETA)
+    odd -= _scaled(_sum(even, axis, _NEXT), _ALPHA)
+    shape = list(low.shape)
+    shape[axis] *= 2
+    out = np.empty(shape, even.dtype)
+    for start, samples in ((0, even), (1, odd)):
+        _pixels(out)[(slice(None),) * axis + (np.s_[start::2],)] = _pixels(samples)
     return out
+
+
+def _pixels(x: np.ndarray) -> np.ndarray:
+    """`(..., 3 n)` as `(..., n)` items of three numbers, which NumPy moves three times as fast."""
+    return x.view(np.dtype((np.void, PLANES * x.itemsize)))
+
+
+def _largest(x: np.ndarray) -> int:
+    """The largest magnitude."""
+    return max(int(x.max()), -int(x.min()))
 
 
 def merge_level(low_low: np.ndarray, details: np.ndarray) -> np.ndarray:
     """Low band `(H, W, 3)` and details `(H, W, 9)` -> the next finer picture `(2 H, 2 W, 3)`.
 
-    All int64, in 1/64 step; details are ordered LH, HL, HH as in `gan_tfc.layers.wavelet`.
+    All integers in 1/64 step, the picture int32; details are ordered LH, HL, HH as in
+    `gan_tfc.layers.wavelet`.
     """
-    low = _merge(low_low, details[..., 0:3])
-    high = _merge(details[..., 3:6], details[..., 6:9])
-    merged = _merge(low.swapaxes(0, 1), high.swapaxes(0, 1)).swapaxes(0, 1)
-    return np.clip(merged, -LIMIT, LIMIT, out=merged)
+    height, width, planes = low_low.shape
+    low, high = np.empty((2, 2 * height, width, planes), np.int32)
+    picture = np.empty((2 * height, 2 * width, planes), np.int32)
+
+    def merge_columns(columns):
+        bands = np.moveaxis(_pixels(details[:, columns]), 2, 0)[..., None]
+        low_high, high_low, high_high = np.ascontiguousarray(bands).view(details.dtype)
+        low[:, columns] = _merge(low_low[:, columns], low_high, 0)
+        high[:, columns] = _merge(high_low, high_high, 0)
+
+    def merge_rows(rows):
+        merged = _merge(low[rows], high[rows], 1)
+        np.maximum(merged, -LIMIT, out=merged)
+        np.minimum(merged, LIMIT, out=picture[rows], casting="same_kind")
+
+    for _ in on_all_cores(merge_columns, shares(width)):
+        pass
+    for _ in on_all_cores(merge_rows, shares(2 * height)):
+        pass
+    return picture
 
 
-def _split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Float analysis along axis 0 -> (low, high)."""
-    even, odd = x[0::2].copy(), x[1::2].copy()
-    odd += np.float32(ALPHA) * _next_sum(even)
-    even += np.float32(BETA) * _previous_sum(odd)
-    odd += np.float32(GAMMA) * _next_sum(even)
-    even += np.float32(DELTA) * _previous_sum(odd)
-    return even * np.float32(K), odd * np.float32(1 / K)
+def _split(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Float analysis along axis 0 or 1 -> (low, high)."""
+    even, odd = (x[(slice(None),) * axis + (np.s_[start::2],)].copy() for start in (0, 1))
+    odd += np.float32(ALPHA) * _sum(even, axis, _NEXT)
+    even += np.float32(BETA) * _sum(odd, axis, _PREVIOUS)
+    odd += np.float32(GAMMA) * _sum(even, axis, _NEXT)
+    even += np.float32(DELTA) * _sum(odd, axis, _PREVIOUS)
+    even *= np.float32(K)
+    odd *= np.float32(1 / K)
+    return even, odd
 
 
 def split_level(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(2 H, 2 W, 3)` float32 -> low band `(H, W, 3)` and details `(H, W, 9)`."""
-    low, high = (band.swapaxes(0, 1) for band in _split(picture.swapaxes(0, 1)))
-    low_low, low_high = _split(low)
-    high_low, high_high = _split(high)
-    return low_low, np.concatenate([low_high, high_low, high_high], axis=-1)
+    height, width, planes = picture.shape
+    low, high = np.empty((2, height, width // 2, planes), np.float32)
+    low_low = np.empty((height // 2, width // 2, planes), np.float32)
+    details = np.empty((height // 2, width // 2, 3, planes), np.float32)
+
+    def split_rows(rows):
+        low[rows], high[rows] = _split(picture[rows], 1)
+
+    def split_columns(columns):
+        low_low[:, columns], details[:, columns, 0] = _split(low[:, columns], 0)
+        details[:, columns, 1], details[:, columns, 2] = _split(high[:, columns], 0)
+
+    for _ in on_all_cores(split_rows, shares(height)):
+        pass
+    for _ in on_all_cores(split_columns, shares(width // 2)):
+        pass
+    return low_low, details.reshape(height // 2, width // 2, 3 * planes)
 
 
 def analyse(picture: np.ndarray, levels: int) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -111,8 +164,7 @@ def picture_bands(image: np.ndarray, levels: int) -> tuple[np.ndarray, list[np.n
     """
     padded = padded_shape(*image.shape[:2], levels)
     padding = [(0, big - small) for big, small in zip(padded, image.shape[:2], strict=True)]
-    pixels = np.pad(image, (*padding, (0, 0)), "edge").astype(np.float32) / 255 - 0.5
-    return analyse((pixels.reshape(-1, 3) @ COLOUR).reshape(pixels.shape), levels)
+    return analyse(from_rgb(np.pad(image, (*padding, (0, 0)), "edge")), levels)
 
 
 def padded_shape(height: int, width: int, levels: int) -> tuple[int, int]:

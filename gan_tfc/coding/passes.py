@@ -28,17 +28,19 @@ class EncodingSource:
         self._quantise = quantiser
         self._encoders = [coder.encoder() for _ in range(SECTIONS)] if coder else None
 
-    def __call__(self, level, mask, rows, means):
+    def __call__(self, level, places, rows, means):
         if level == COARSEST:
-            symbols = np.floor(self._coarsest[mask] + np.float32(0.5)).astype(np.int32)
+            latents = self._coarsest.reshape(-1)[places]
+            symbols = np.floor(latents + np.float32(0.5)).astype(np.int32)
             self._write(level, symbols, rows)
             return symbols
         symbols = np.zeros(rows.shape, np.int32)
         coded = np.flatnonzero(rows)
-        latents = self._details[level][mask][coded] * self._scale
-        rows = rows[coded]
-        symbols[coded] = self._quantise(latents - means[coded] * np.float32(0.25), rows)
-        self._write(level, symbols[coded], rows)
+        latents = self._details[level].reshape(-1).take(places.take(coded)) * self._scale
+        rows = rows.take(coded)
+        found = self._quantise(latents - means.take(coded) * np.float32(0.25), rows)
+        self._write(level, found, rows)
+        symbols[coded] = found
         return symbols
 
     def _write(self, level, symbols, rows):
@@ -78,11 +80,11 @@ class DecodingSource:
     def __init__(self, sections: Sequence[bytes], coder):
         self._decoders = [coder.decoder(section) for section in sections]
 
-    def __call__(self, level, mask, rows, means):
+    def __call__(self, level, places, rows, means):
         decoder = self._decoders[section_of(level)]
         if level == COARSEST:
             return decoder.decode(rows)
         symbols = np.zeros(rows.shape, np.int32)
         coded = np.flatnonzero(rows)
-        symbols[coded] = decoder.decode(rows[coded])
+        symbols[coded] = decoder.decode(rows.take(coded))
         return symbols

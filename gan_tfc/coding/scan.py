@@ -22,11 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_tfc.coding import contexts, lifting, steps
-from gan_tfc.coding.integer_network import SCALE_INDEXES, IntegerContextNetwork
+from gan_tfc.coding.integer_network import BANDS, HALO, SCALE_INDEXES, IntegerContextNetwork
+from gan_tfc.coding.strips import in_strips, on_all_cores
 
-#: (level, mask, rows, means) -> symbols. The mask `(H, W, 9)` says which latents of the level the pass
-#: codes; rows, means (1/4 step) and symbols are one-dimensional, in C order of the mask. Rows are 0
-#: where the symbol is surely zero. For the coarsest band, level is COARSEST and the mask is all True.
+#: (level, places, rows, means) -> symbols, all one-dimensional. Places are flat indexes, ascending, into
+#: the level's latents `(H, W, 9)`, or into the coarsest band `(H, W, 3)` where level is COARSEST; rows
+#: are 0 where the symbol is surely zero; means are in 1/4 step. A pass may come in several calls.
 SymbolSource = Callable[[int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 COARSEST = -1
@@ -61,8 +62,8 @@ class ScanStep:
 
     Attributes:
         level: the level just merged, 0 for the finest.
-        picture: `(H, W, 3)` int64 in 1/64 step: the picture at scale ``2**level``.
-        values: `(H/2, W/2, 9)` int64 in 1/4 step, or None for the coarsest band.
+        picture: `(H, W, 3)` int32 in 1/64 step: the picture at scale ``2**level``.
+        values: `(H/2, W/2, 9)` int32 in 1/4 step, or None for the coarsest band.
         scales: scale indexes behind `values`, int32, or None.
     """
 
@@ -90,13 +91,12 @@ def scan(model: ContextModel, shape: tuple[int, int], code: int, source: SymbolS
         model: the context networks.
         shape: padded height and width, multiples of ``2**levels``.
         code: step code of the stream.
-        source: gives the symbols of a pass; it sees rows and means in C order of the pass's mask.
+        source: gives the symbols; it sees those of a pass in C order of the latents.
     """
     height, width = (side >> model.levels for side in shape)
     rows = coarsest_rows((height, width, 3), code)
-    everything = np.ones((height, width, 3), bool)
-    symbols = _clipped(source(COARSEST, everything, rows, np.zeros(rows.shape, np.int32)))
-    picture = steps.coarsest_to_fixed(symbols.reshape(height, width, 3), code)
+    symbols = _clipped(source(COARSEST, np.arange(rows.size), rows, np.zeros(rows.shape, np.int32)))
+    picture = steps.coarsest_to_fixed(symbols.reshape(height, width, 3), code).astype(np.int32)
     yield ScanStep(model.levels, picture, None, None)
     values = None
     for level in range(model.levels - 1, -1, -1):
@@ -106,24 +106,47 @@ def scan(model: ContextModel, shape: tuple[int, int], code: int, source: SymbolS
 
 
 def _scan_level(model, picture, parents, code, level, source):
-    """Values `(H, W, 9)` int64 in 1/4 step and scale indexes of one level."""
+    """Values `(H, W, 9)` in 1/4 step and scale indexes of one level, int32."""
     network = model.networks[level]
-    mask = contexts.first_pass_mask(*picture.shape[:2], model.phase)
-    features, means, scales = network.first(contexts.context(picture, parents, code, level))
-    values = np.zeros(mask.shape, np.int64)
-    _fill(values, mask, means, scales, level, source)
-    second_means, second_scales = network.second(features, contexts.known_values(values, mask))
-    np.logical_not(mask, out=mask)
-    _fill(values, mask, second_means, second_scales, level, source)
-    scales[mask] = second_scales[mask]
+    height, width, _ = picture.shape
+    values = np.zeros((height, width, BANDS), np.int32)
+    scales = np.empty(values.shape, np.int32)
+    strips = in_strips(height, width, HALO)
+    # Strips and windows begin at even rows, so they all have the mask of the first.
+    mask = contexts.first_pass_mask(strips[0].window.stop, width, model.phase)
+    in_strip = mask[strips[0].rows]
+    places = contexts.pass_places(in_strip), contexts.pass_places(~in_strip)
+
+    def first(strip):
+        context = contexts.context(picture, parents, code, level, strip.window)
+        features, *parameters = network.first(context)
+        return features, *_coded(parameters, strip, places[0])
+
+    def second(strip, features):
+        known = contexts.known_values(values[strip.window], mask)
+        return _coded(network.second(features, known), strip, places[1])
+
+    def fill(strip, places, means, rows):
+        symbols = _clipped(source(level, strip.rows.start * width * BANDS + places, rows, means))
+        values[strip.rows].reshape(-1)[places] = 4 * symbols + means
+        scales[strip.rows].reshape(-1)[places] = rows
+
+    features = []
+    for strip, (kept, *coded) in zip(strips, on_all_cores(first, strips), strict=True):
+        features.append(kept)
+        fill(strip, *coded)
+    for strip, coded in zip(strips, on_all_cores(second, strips, features), strict=True):
+        fill(strip, *coded)
     return values, scales
 
 
-def _fill(values, mask, means, scales, level, source):
-    means = means[mask]
-    values[mask] = 4 * _clipped(source(level, mask, scales[mask], means)) + means
+def _coded(parameters, strip, places):
+    """Places of a pass in a strip, and their means and rows."""
+    means, rows = (x[strip.inside].reshape(-1) for x in parameters)
+    places = places[: np.searchsorted(places, means.size)]  # the last strip may be lower
+    return places, means.take(places).astype(np.int32), rows.take(places).astype(np.int32)
 
 
 def _clipped(symbols: np.ndarray) -> np.ndarray:
     """A hostile stream may hold symbols up to 2**30; arithmetic is bounded here, once for all."""
-    return np.clip(symbols, -_MAX_SYMBOL, _MAX_SYMBOL).astype(np.int64)
+    return np.minimum(np.maximum(symbols, -_MAX_SYMBOL), _MAX_SYMBOL)

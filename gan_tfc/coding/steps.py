@@ -76,9 +76,9 @@ def luma_level(luma: np.ndarray, code: int, level: int) -> np.ndarray:
     """Luma of the low band in 1/64 step -> brightness in 1/127.5, clipped to [-127, 127].
 
     Args:
-        luma: int64 array, low band after `level` + 1 splits, each of which doubles the gain of a
+        luma: integer array, low band after `level` + 1 splits, each of which doubles the gain of a
             flat picture.
     """
     scale = int(OCTAVE[code & 255]) << (code >> 8)
     shift = 6 + OCTAVE_BITS + level + 1
-    return np.clip((luma * scale + (1 << (shift - 1))) >> shift, -127, 127)
+    return np.clip((luma.astype(np.int64) * scale + (1 << (shift - 1))) >> shift, -127, 127)

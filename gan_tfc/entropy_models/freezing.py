@@ -122,8 +122,8 @@ class _Counting:
     def __init__(self, source, counts, width):
         self.source, self.counts, self.width = source, counts, width
 
-    def __call__(self, level, mask, rows, means):
-        symbols = self.source(level, mask, rows, means)
+    def __call__(self, level, places, rows, means):
+        symbols = self.source(level, places, rows, means)
         if level != COARSEST:
             inside = np.abs(symbols) <= _LARGEST
             cell = rows[inside].astype(np.int64) * self.width + symbols[inside] + _LARGEST

@@ -227,7 +227,7 @@ class HostileSource:
         self.encoders = [coder.encoder() for _ in range(4)]
         self.rng = rng
 
-    def __call__(self, level, mask, rows, means):
+    def __call__(self, level, places, rows, means):
         choice = self.rng.integers(0, 60, rows.size)
         symbols = np.zeros(rows.size, np.int32)
         for number, value in enumerate([1, -1, 2**17 - 1, 2**17, 2**17 + 1, -(2**17) - 1]):

@@ -23,7 +23,7 @@ def picture(height, width):
 def with_engine(codec, engine):
     """The same codec on another range coder."""
     other = Codec(codec.model, codec.name, codec.version, codec.frozen, engine)
-    other._synthesis = codec._synthesis  # compiled once for all tests
+    other._pixel_decoder = codec._pixel_decoder  # compiled once for all tests
     return other
 
 

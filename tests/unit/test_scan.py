@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers import PHASE, logistic_tables, random_model
 
-from gan_tfc.coding import contexts, lifting, steps
+from gan_tfc.coding import contexts, lifting, steps, strips
 from gan_tfc.coding.integer_network import SCALE_INDEXES
 from gan_tfc.coding.passes import DecodingSource, EncodingSource
 from gan_tfc.coding.quantiser import Quantiser
@@ -37,15 +37,21 @@ def smooth_image(rng, height, width):
 
 
 class Spy:
-    """Passes on what a source gives and keeps a copy of all it saw."""
+    """Passes on what a source gives and keeps a copy of all it saw.
+
+    A pass may come in several calls, top to bottom: `calls` has them joined.
+    """
 
     def __init__(self, source):
         self.source, self.calls = source, []
 
-    def __call__(self, level, mask, rows, means):
-        symbols = self.source(level, mask, rows, means)
-        # Copies: a scan may use its mask again.
-        self.calls.append((level, mask.copy(), rows.copy(), means.copy(), symbols.copy()))
+    def __call__(self, level, places, rows, means):
+        symbols = self.source(level, places, rows, means)
+        seen = tuple(x.copy() for x in (places, rows, means, symbols))
+        if self.calls and self.calls[-1][0] == level and self.calls[-1][1][-1] < places[0]:
+            before = self.calls.pop()[1:]
+            seen = tuple(np.concatenate(pair) for pair in zip(before, seen, strict=True))
+        self.calls.append((level, *seen))
         return symbols
 
 
@@ -94,25 +100,46 @@ def test_a_prefix_of_the_sections_gives_the_same_coarse_pictures(model, tables, 
 def test_each_latent_is_coded_exactly_once(model, tables, rng):
     _, calls, _ = encode(model, tables, smooth_image(rng, 40, 24), 500)
     for level in range(LEVELS):
-        masks = [mask for at, mask, *_ in calls if at == level]
-        assert len(masks) == 2
-        np.testing.assert_array_equal(masks[0].astype(int) + masks[1], 1)
-        assert masks[0].shape == (20 >> level, 12 >> level, 9)
+        passes = [places for at, places, *_ in calls if at == level]
+        assert len(passes) == 2
+        assert all((np.diff(places) > 0).all() for places in passes)
+        everywhere = np.arange((20 >> level) * (12 >> level) * 9)
+        np.testing.assert_array_equal(np.sort(np.concatenate(passes)), everywhere)
     assert [level for level, *_ in calls] == [COARSEST, 2, 2, 1, 1, 0, 0]
 
 
-def test_rows_and_means_are_in_the_order_of_the_mask(model, tables, rng):
+def test_rows_and_means_belong_to_their_places(model, tables, rng):
     found, calls, _ = encode(model, tables, smooth_image(rng, 16, 32), 700)
     finest = found[-1]
-    rebuilt = np.zeros_like(finest.values)
-    scales = np.zeros_like(finest.scales)
-    for level, mask, rows, means, symbols in calls:
-        assert rows.shape == means.shape == symbols.shape == (mask.sum(),)
+    rebuilt = np.zeros(finest.values.size, int)
+    scales = np.zeros(finest.scales.size, int)
+    for level, places, rows, means, symbols in calls:
+        assert rows.shape == means.shape == symbols.shape == places.shape
         if level == 0:
-            rebuilt[mask] = 4 * symbols + means
-            scales[mask] = rows
-    np.testing.assert_array_equal(rebuilt, finest.values)
-    np.testing.assert_array_equal(scales, finest.scales)
+            rebuilt[places] = 4 * symbols + means
+            scales[places] = rows
+    np.testing.assert_array_equal(rebuilt, finest.values.reshape(-1))
+    np.testing.assert_array_equal(scales, finest.scales.reshape(-1))
+
+
+@pytest.mark.parametrize("size", [(512, 48), (65 * 8, 8), (300, 24)])
+def test_strips_and_threads_change_nothing(model, tables, rng, size, monkeypatch):
+    """One strip on one thread, against many of them on eight."""
+    image = smooth_image(rng, *size)
+    found = []
+    for cores, rows in ((1, 10**6), (8, 2), (3, 18)):
+        monkeypatch.setattr(strips, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(strips, "_LEAST_ROWS", rows)
+        strips._pool.cache_clear()
+        found.append(encode(model, tables, image, 500))
+    strips._pool.cache_clear()
+    (reference, _, sections), *others = found
+    for steps_, _, other_sections in others:
+        assert other_sections == sections
+        for one, other in zip(reference[1:], steps_[1:], strict=True):
+            np.testing.assert_array_equal(one.picture, other.picture)
+            np.testing.assert_array_equal(one.values, other.values)
+            np.testing.assert_array_equal(one.scales, other.scales)
 
 
 def test_the_first_pass_is_blind_to_the_second(model, tables, rng):
@@ -177,7 +204,7 @@ def test_sections_hold_an_eighth_size_picture_and_then_one_level_each():
 
 @pytest.mark.parametrize("symbol", [2**30 - 1, -(2**30) + 1])
 def test_hostile_symbols_neither_overflow_nor_leave_the_range(model, symbol):
-    def source(level, mask, rows, means):
+    def source(level, places, rows, means):
         return np.full(rows.shape, symbol, np.int32)
 
     with np.errstate(all="raise"):
@@ -194,7 +221,7 @@ def test_alternating_hostile_symbols_give_contexts_in_range(model, rng, monkeypa
     original = contexts.context
     monkeypatch.setattr(contexts, "context", lambda *args: seen.append(original(*args)) or seen[-1])
 
-    def source(level, mask, rows, means):
+    def source(level, places, rows, means):
         return rng.choice(np.array([-(2**30), 2**30 - 1], np.int32), rows.shape)
 
     list(scan(model, (32, 32), 2047, source))
@@ -203,8 +230,8 @@ def test_alternating_hostile_symbols_give_contexts_in_range(model, rng, monkeypa
         assert np.abs(context).max() <= 127 and (context == np.rint(context)).all()
 
 
-def test_phases_of_bands_reach_the_masks(model, tables, rng):
+def test_phases_of_bands_reach_the_passes(model, tables, rng):
     _, calls, _ = encode(model, tables, smooth_image(rng, 16, 16), 500)
-    mask = calls[1][1]
-    assert mask[0, 0].tolist() == [bool(p) for p in PHASE]
-    assert mask[0, 1].tolist() == [not p for p in PHASE]
+    first = calls[1][1]  # of the coarsest level, 2 x 2 positions
+    assert np.isin(np.arange(9), first).tolist() == [bool(p) for p in PHASE]
+    assert np.isin(np.arange(9, 18), first).tolist() == [not p for p in PHASE]

@@ -162,8 +162,8 @@ def test_symbols_are_counted_as_they_are_coded(model, tables, photo):
     expected = np.zeros_like(counts)
     source = EncodingSource(coarsest, details, 700, Quantiser(tables))
 
-    def counting(level, mask, rows, means):
-        symbols = source(level, mask, rows, means)
+    def counting(level, places, rows, means):
+        symbols = source(level, places, rows, means)
         if level != COARSEST:
             np.add.at(expected, (rows, symbols + REACH), 1)
         return symbols
