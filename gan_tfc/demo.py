@@ -28,7 +28,8 @@ class Measured:
         width, height: in pixels.
         bytes: of the `.gtc` file, header included.
         bpp: the same in bits a pixel.
-        psnr: of the decoded picture in dB.
+        psnr: of the decoded picture in dB, at realism 1.
+        psnr_realism_0: the same at realism 0, or None where the preset does not know realism.
         compress_ms, decompress_ms: pixels to bytes and back, milliseconds, once, after a warm-up.
         jpeg_bytes: at the highest JPEG quality that takes at most `bytes`; at quality 1, and more
             than `bytes`, where no quality does.
@@ -42,6 +43,7 @@ class Measured:
     bytes: int
     bpp: float
     psnr: float
+    psnr_realism_0: float | None
     compress_ms: float
     decompress_ms: float
     jpeg_bytes: int
@@ -118,7 +120,7 @@ def measure(codec, name: str, image: np.ndarray, quality: float, write: Callable
         write: takes the stream, and returns the path of the file that now holds it.
 
     Returns:
-        Its `Measured`, our decoded picture and JPEG's.
+        Its `Measured`, our decoded picture, the same at realism 0 or None, and JPEG's.
     """
     start = time.perf_counter()
     data = codec.compress(image, quality)
@@ -127,6 +129,7 @@ def measure(codec, name: str, image: np.ndarray, quality: float, write: Callable
     read = time.perf_counter()
     decoded = codec.decompress(data)
     end = time.perf_counter()
+    faithful = codec.decompress(data, realism=0) if codec.model.texture_features else None
     jpeg_quality, jpeg_data = jpeg_within(image, len(data))
     jpeg = np.array(Image.open(io.BytesIO(jpeg_data)))
     height, width = image.shape[:2]
@@ -137,13 +140,14 @@ def measure(codec, name: str, image: np.ndarray, quality: float, write: Callable
         bytes=len(data),
         bpp=metrics.file_bpp(data, image),
         psnr=psnr(image, decoded),
+        psnr_realism_0=None if faithful is None else psnr(image, faithful),
         compress_ms=1000 * (compressed - start),
         decompress_ms=1000 * (end - read),
         jpeg_bytes=len(jpeg_data),
         jpeg_quality=jpeg_quality,
         jpeg_psnr=psnr(image, jpeg),
     )
-    return measured, decoded, jpeg
+    return measured, decoded, faithful, jpeg
 
 
 def jpeg_within(image: np.ndarray, max_bytes: int) -> tuple[int, bytes]:
