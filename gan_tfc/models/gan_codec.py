@@ -92,9 +92,25 @@ class GANCodec(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
 
     def adapt(self, images):
-        """Prepare what is computed once from training pictures, uint8 `(N, H, W, 3)`: the labels."""
+        """Find the kinds of texture, once, in training pictures: uint8 `(N, H, W, 3)`, a few hundred crops.
+
+        Without effect with discriminators that need none.
+        """
         if self.labels is not None:
             self.labels.adapt(ops.convert_to_numpy(images).astype("float32") / 255.0 - 0.5)
+
+    def fit(self, *args, **kwargs):
+        """Train; see `keras.Model.fit`.
+
+        Raises:
+            ValueError: the discriminator tells kinds of texture apart, and `adapt` has found none.
+        """
+        if self.labels is not None and not self.labels.adapted:
+            raise ValueError(
+                "The discriminator unet tells kinds of texture apart, and none were found yet; call "
+                "adapt(images) with some hundred training crops first, uint8 (N, H, W, 3)."
+            )
+        return super().fit(*args, **kwargs)
 
     def call(self, inputs, training=False):
         """Decode at a realism, and let the discriminator judge.

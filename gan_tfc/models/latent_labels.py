@@ -47,6 +47,11 @@ class LatentLabels(keras.layers.Layer):
             amplitudes.append(ops.log(mean + _FLOOR))
         return ops.concatenate([*amplitudes, low / 2**_LEVELS], axis=-1)
 
+    @property
+    def adapted(self) -> bool:
+        """Whether `adapt` was called, now or before the weights were saved."""
+        return bool(np.any(ops.convert_to_numpy(self.centres.value)))
+
     def adapt(self, images, seed=0):
         """Find the centres, once, before training.
 

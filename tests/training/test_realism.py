@@ -188,6 +188,12 @@ def test_wrong_pairs_are_refused(wavelet_codec):
         GANCodec(plain)
 
 
+def test_fitting_against_the_u_net_needs_kinds_of_texture_first(wavelet_codec, rng):
+    model = gan(wavelet_codec, "unet", "one_vs_all")
+    with pytest.raises(ValueError, match=r"call adapt\(images\)"):
+        model.fit(batch(rng), verbose=0)
+
+
 def test_two_rates_move_the_discriminator_by_its_factor(wavelet_codec, rng):
     moved = {}
     start = values(wavelet_codec.weights)
@@ -195,8 +201,8 @@ def test_two_rates_move_the_discriminator_by_its_factor(wavelet_codec, rng):
         for weight in wavelet_codec.weights:
             weight.assign(start[weight.path])
         keras.utils.set_random_seed(1)
-        model = GANCodec(wavelet_codec, features=4)
-        model.compile(TwoRateAdam(1e-3, factor=factor), Realism(perceptual=distance), run_eagerly=True)
+        model = GANCodec(wavelet_codec, "patch", features=4)
+        model.compile(TwoRateAdam(1e-3, factor=factor), Realism("hinge", distance), run_eagerly=True)
         before = values(model.trainable_weights)
         model.train_on_batch(batch(np.random.default_rng(0)))
         after = values(model.trainable_weights)
