@@ -51,7 +51,7 @@ class Weighted:
 
     def decode(self, data):
         """uint8 `(H, W, 3)`."""
-        return self.codec.decompress(data)
+        return self.codec.decompress(data, realism=0)
 
 
 def main(argv=None) -> int:
