@@ -39,7 +39,7 @@ def stream(tiny_codec, image):
 def codec(request, tiny_codec, stream):
     tiny_codec.decompress(stream)  # compiles the synthesis network
     codec = Codec(tiny_codec.model, "tiny", 1, tiny_codec.frozen, request.param)
-    codec._synthesis = tiny_codec._synthesis
+    codec._pixel_decoder = tiny_codec._pixel_decoder
     return codec
 
 
@@ -187,7 +187,7 @@ def payloads(rng, lengths):
 def test_random_payloads_decode_to_some_picture_or_are_refused(codec, stream, code, rng):
     lengths = container.parse_header(stream)[0].section_lengths
     portable = Codec(codec.model, "tiny", 1, codec.frozen, "portable")
-    portable._synthesis = codec._synthesis
+    portable._pixel_decoder = codec._pixel_decoder
     decoded = 0
     for sections in payloads(rng, lengths):
         data = forged(stream, sections, step_code=code)
