@@ -9,10 +9,10 @@ from gan_tfc.losses import adversarial, perceptual
 class Realism:
     """``distortion + realism * (perceptual distance + adversarial loss)``, each with its weight.
 
-    After HiFiC (Mentzer, Toderici, Tschannen, Agustsson, NeurIPS 2020), with its distortion weight:
-    0.75 * 0.1 / 32 on pixels 0..255 is 150 on pixels 0..1. The rate is absent, for streams are fixed in
-    this stage. To this comes what the discriminator minimises; the two never meet, see
-    `gan_tfc.models.gan_codec`.
+    After HiFiC (Mentzer, Toderici, Tschannen, Agustsson, NeurIPS 2020), whose distortion weight of
+    0.75 * 0.1 / 32 on pixels 0..255 is 150 on pixels 0..1 beside a perceptual weight of 1. The rate is
+    absent, for streams are fixed in this stage. To this comes what the discriminator minimises; the two
+    never meet, see `gan_tfc.models.gan_codec`.
 
     Args:
         adversarial: name or object, see `gan_tfc.losses.adversarial`.
@@ -28,9 +28,9 @@ class Realism:
         self,
         adversarial="one_vs_all",
         perceptual="lpips_squeeze",
-        distortion_weight=150.0,
-        perceptual_weight=2.0,
-        adversarial_weight=0.1,
+        distortion_weight=300.0,
+        perceptual_weight=3.0,
+        adversarial_weight=0.07,
     ):
         self.adversarial = _adversarial(adversarial)
         self.perceptual = _perceptual(perceptual)
