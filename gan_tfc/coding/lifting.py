@@ -27,10 +27,10 @@ PLANES = 3
 
 SHIFT = 16
 LIMIT = 2**22 - 1
+_NARROW = 19_000
 _ALPHA, _BETA, _GAMMA, _DELTA, _K, _INVERSE_K = (
     round(2**SHIFT * x) for x in (ALPHA, BETA, GAMMA, DELTA, K, 1 / K)
 )
-
 
 #: Along which axis to step, and whether to the next sample or back to the previous one.
 _NEXT, _PREVIOUS = True, False
@@ -59,10 +59,10 @@ def _scaled(x: np.ndarray, factor: int) -> np.ndarray:
 def _merge(low: np.ndarray, high: np.ndarray, axis: int) -> np.ndarray:
     """Integer synthesis along axis 0 or 1 of two arrays of the same shape.
 
-    The largest number on the way is ALPHA times the sum of two even samples, and they are below
-    1.03 |low| + 1.33 |high|: where 32 bits hold it, they give what 64 bits do.
+    The largest number on the way is ALPHA times the sum of two even samples, which are below
+    1.04 |low| + 1.34 |high|: where 32 bits hold it, they give what 64 bits do.
     """
-    narrow = 2 * _largest(low) + 3 * _largest(high) < 20_000
+    narrow = 2 * _largest(low) + 3 * _largest(high) < _NARROW
     even = _scaled(low.astype(np.int32 if narrow else np.int64), _INVERSE_K)
     odd = _scaled(high.astype(even.dtype), _K)
     even -= _scaled(_sum(odd, axis, _PREVIOUS), _DELTA)

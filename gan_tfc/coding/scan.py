@@ -44,7 +44,7 @@ class ContextModel:
     """All integer networks of a preset.
 
     Args:
-        networks: one network per level, finest first.
+        networks: one network per level, finest first, or what has the same `first` and `second`.
         phase: nine 0/1 integers, see `contexts.first_pass_mask`.
     """
 

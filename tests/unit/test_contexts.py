@@ -85,6 +85,23 @@ def test_context_of_the_coarsest_level_has_no_parents(rng):
     assert not context[..., :9].any() and not context[..., 13].any()
 
 
+def test_rows_of_a_context_are_those_of_the_whole(rng):
+    picture = rng.integers(-40000, 40000, (10, 6, 3)).astype(np.int32)
+    parents = rng.integers(-300, 300, (5, 3, 9))
+    whole = contexts.context(picture, parents, 1234, 1)
+    for top in range(10):
+        for bottom in range(top + 1, 11):
+            part = contexts.context(picture, parents, 1234, 1, slice(top, bottom))
+            np.testing.assert_array_equal(part, whole[top:bottom])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (2, 3), (5, 3), (6, 8)])
+def test_places_of_a_pass_are_where_its_mask_is_true(size):
+    mask = contexts.first_pass_mask(*size, PHASE)
+    for each in (mask, ~mask):
+        np.testing.assert_array_equal(contexts.pass_places(each), np.flatnonzero(each))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 3), (6, 8)])
 def test_masks_of_the_two_passes_are_complementary_checkerboards(size):
     mask = contexts.first_pass_mask(*size, PHASE)

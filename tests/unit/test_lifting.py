@@ -238,3 +238,25 @@ def test_a_white_image_is_luma_alone():
 )
 def test_padded_sides_are_the_next_multiples(size, levels, padded):
     assert lifting.padded_shape(*size, levels) == padded
+
+
+@pytest.mark.parametrize("shares", [(1, 0), (0, 1), (0.5, 0.5), (0.2, 0.8)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_32_bits_give_what_64_bits_do_up_to_their_limit(rng, shares, axis, monkeypatch):
+    """Samples as large as the limit allows, all alike, alternating and with random signs."""
+    low_size, high_size = (
+        (lifting._NARROW - 1) * share // part for share, part in zip(shares, (2, 3), strict=True)
+    )
+    signs = np.where(rng.random((400, 2, 7, 7, 3)) < 0.5, -1, 1)
+    signs[0], signs[1, 0], signs[1, 1] = 1, 1, -1
+    checker = 1 - 2 * (np.indices((7, 7)).sum(0) % 2)[..., None]
+    signs[2] = checker
+    for low_sign, high_sign in signs:
+        low, high = (int(low_size) * low_sign).astype(np.int32), (int(high_size) * high_sign).astype(np.int32)
+        narrow = lifting._merge(low, high, axis)
+        assert narrow.dtype == np.int32
+        with monkeypatch.context() as patch:
+            patch.setattr(lifting, "_NARROW", 0)
+            wide = lifting._merge(low, high, axis)
+        assert wide.dtype == np.int64
+        np.testing.assert_array_equal(narrow, wide)
