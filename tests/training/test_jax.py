@@ -158,7 +158,7 @@ def distance(first, second):
 photo = np.load(sys.argv[1])
 model = {"features": (4,), "synthesis_features": 8, "synthesis_blocks": 1, "texture_features": 2}
 config = TrainConfig(
-    "realism", model, loss={"perceptual": distance}, adversary={"features": 4}, total_steps=2,
+    "realism", model, loss={"perceptual": distance}, adversary={"features": 4, "labels": 3}, total_steps=2,
     batch_size=2, crop_size=64, learning_rate=0.1,
 )
 gan = build_model(config)
@@ -166,6 +166,8 @@ codec = Codec(gan.codec, "jax", 1)
 codec.freeze_tables(None)
 before = codec.compress(photo, 40)
 at_0, at_1 = (codec.decompress(before, realism) for realism in (0, 1))
+batches = CropBatches([photo], config)
+gan.adapt(batches[0][0]["image"])
 history = gan.fit(CropBatches([photo], config), epochs=1, verbose=0).history
 trained = Codec(gan.codec, "jax", 1)
 trained.freeze_tables(None)

@@ -281,7 +281,7 @@ def test_every_built_in_configuration_loads_and_survives_json(tmp_path):
         (b"[]", "is no training configuration"),
         (b"\xff\xfe", "is no training configuration"),
         (b'{"stage": "contexts", "speed": 3}', "speed"),
-        (b'{"stage": "realism"}', "Expected stage to be one of contexts, synthesis"),
+        (b'{"stage": "audio"}', "Expected stage to be one of contexts, synthesis, realism"),
         (b'{"stage": "contexts", "crop_size": 100}', "multiple of 64, received 100; use 64"),
         (b'{"stage": "contexts", "crop_size": "big"}', "is no training configuration"),
         (b'{"stage": "contexts", "step_codes": 5}', "is no training configuration"),
