@@ -20,6 +20,7 @@ from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.coding.passes import EncodingSource
 from gan_tfc.coding.quantiser import Quantiser
 from gan_tfc.coding.scan import scan
+from gan_tfc.entropy_models.lite_networks import lite_contexts
 from gan_tfc.errors import GanTfcError
 
 #: Crops start at multiples of this: the wavelet and the synthesis network are not invariant to
@@ -27,20 +28,22 @@ from gan_tfc.errors import GanTfcError
 ALIGNMENT = 4
 
 
-def code_photo(photo: np.ndarray, frozen: FrozenTables, code: int) -> np.ndarray:
+def code_photo(photo: np.ndarray, frozen: FrozenTables, code: int, contexts=None) -> np.ndarray:
     """The base picture of a photo at a step code, `(H, W, 3)` float16 RGB in about [-0.5, 0.5].
 
     Args:
         photo: uint8 `(H, W, 3)`.
         frozen: the codec's frozen tables.
         code: step code.
+        contexts: the same networks on another engine; None runs those of `frozen` in NumPy.
     """
-    levels = frozen.contexts.levels
+    contexts = contexts or frozen.contexts
+    levels = contexts.levels
     height, width = photo.shape[:2]
     bands = lifting.picture_bands(photo, levels)
     source = EncodingSource(*bands, code, Quantiser(frozen.tables))
     shape = lifting.padded_shape(height, width, levels)
-    *_, last = scan(frozen.contexts, shape, code, source)
+    *_, last = scan(contexts, shape, code, source)
     planes = last.picture[:height, :width].astype(np.float32) * (steps.step_size(code) / 64)
     return (planes @ COLOUR.T).astype(np.float16)
 
@@ -111,8 +114,10 @@ class CodedPhotos:
         starts = np.cumsum([0] + [int(np.prod(shapes[i % len(shapes)])) for i in range(len(self))])
         bases = np.lib.format.open_memmap(folder / "bases.npy", "w+", np.float16, (int(starts[-1]),))
 
+        contexts = lite_contexts(self.frozen.contexts)
+
         def work(index):
-            base = code_photo(self._photo(index), self.frozen, int(self.codes[index]))
+            base = code_photo(self._photo(index), self.frozen, int(self.codes[index]), contexts)
             bases[starts[index] : starts[index + 1]] = base.reshape(-1)
 
         with ThreadPoolExecutor(2) as pool:
