@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The synthesis network: a light residual on the base picture, at a quarter of its resolution."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -9,6 +11,7 @@ from gan_tfc.coding import steps
 #: All features live on patches of 4x4 pixels.
 PATCH = 4
 _SLOPE = 0.1
+_MIDDLE_STEP = 32 * steps.BASE_STEP
 _REALISM = "realism"
 
 
@@ -88,6 +91,8 @@ class SynthesisNetwork(keras.Model):
     Dense 3x3 convolutions on 4x4 patches are the fastest thing a CPU does. The last convolutions start
     at zero, so an untrained network returns the base picture.
 
+    Where the stream holds the textures itself, none need be invented: realism fades with the step.
+
     Everything that belongs to realism is a product with it and has layers of its own, whose names begin
     with "realism": at realism 0 the network is what stage A2 trained, to the bit, whatever stage B did.
     Conditioning by gains and biases: Dumoulin, Shlens, Kudlur, "A Learned Representation for Artistic
@@ -104,9 +109,19 @@ class SynthesisNetwork(keras.Model):
         blocks: number of residual blocks.
         texture_features: channels of the noisy texture that realism adds; 0 for a network without
             realism.
+        realism_codes: step codes between which realism fades in: none up to the first, all from the
+            second.
     """
 
-    def __init__(self, features=48, blocks=5, texture_features=0, name="synthesis", **kwargs):
+    def __init__(
+        self,
+        features=48,
+        blocks=5,
+        texture_features=0,
+        realism_codes=(650, 1150),
+        name="synthesis",
+        **kwargs,
+    ):
         # === Layers ===
         embed = keras.layers.Conv2D(features, PATCH, strides=PATCH, name="embed")
         embed_gain = StepGain(normalise=True, name="embed_gain")
@@ -123,12 +138,13 @@ class SynthesisNetwork(keras.Model):
         step = keras.Input((1,), name="step")
         inputs = {"base": base, "step": step}
         # Centred on the middle of the range of steps, so that gains start near one.
-        log_step = ops.log(step) - float(ops.log(32 * steps.BASE_STEP))
+        log_step = ops.log(step) - math.log(_MIDDLE_STEP)
         texture, changes, details = None, [[]] * (blocks + 1), None
         if texture_features:
             realism = keras.Input((1,), name="realism")
             noise = keras.Input((None, None, texture_features), name="noise")
             inputs |= {"realism": realism, "noise": noise}
+            realism = realism * _fade(log_step, *realism_codes)
             condition = ops.concatenate([realism, realism * log_step], axis=-1)
             changes = [[_change(features, f"gain_{i}")(condition)] for i in range(-1, blocks)]
             texture = _Texture(features, texture_features, realism, noise)
@@ -150,6 +166,7 @@ class SynthesisNetwork(keras.Model):
         self.features = features
         self.blocks = blocks
         self.texture_features = texture_features
+        self.realism_codes = tuple(realism_codes)
 
     def train_realism(self, realism: bool) -> None:
         """Make either the layers of realism trainable or all others."""
@@ -162,12 +179,19 @@ class SynthesisNetwork(keras.Model):
             "features": self.features,
             "blocks": self.blocks,
             "texture_features": self.texture_features,
+            "realism_codes": self.realism_codes,
             "name": self.name,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
+
+
+def _fade(log_step, low, high):
+    """0 up to the step code `low`, 1 from `high`, linear in the logarithm of the step between."""
+    octaves = (log_step + math.log(_MIDDLE_STEP / steps.BASE_STEP)) / math.log(2.0)
+    return ops.clip((steps.CODES_PER_OCTAVE * octaves - low) / (high - low), 0.0, 1.0)
 
 
 def _change(features, name):

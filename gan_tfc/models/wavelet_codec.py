@@ -53,8 +53,8 @@ class WaveletCodec(keras.Model):
         dead_zone: of the training quantiser, in steps.
         rate_weight: not 0: the training quantiser's dead zones follow from the predicted scales, as
             the encoder's do; see `gan_tfc.entropy_models.conditional`.
-        synthesis_features, synthesis_blocks, texture_features: size of the synthesis network; without
-            texture features it knows no realism.
+        synthesis_features, synthesis_blocks, texture_features, realism_codes: of the synthesis network;
+            without texture features it knows no realism.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class WaveletCodec(keras.Model):
         synthesis_features=48,
         synthesis_blocks=5,
         texture_features=0,
+        realism_codes=(650, 1150),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -77,7 +78,9 @@ class WaveletCodec(keras.Model):
         ]
         self.bottleneck = DeepFactorizedBottleneck(PLANES, init_scale=500.0, name="bottleneck")
         self.conditional = ConditionalEntropyModel(family, dead_zone, rate_weight, name="conditional")
-        self.synthesis = SynthesisNetwork(synthesis_features, synthesis_blocks, texture_features)
+        self.synthesis = SynthesisNetwork(
+            synthesis_features, synthesis_blocks, texture_features, realism_codes
+        )
 
         # === Training ===
         self.objective = None
@@ -94,6 +97,7 @@ class WaveletCodec(keras.Model):
         self.synthesis_features = synthesis_features
         self.synthesis_blocks = synthesis_blocks
         self.texture_features = texture_features
+        self.realism_codes = tuple(realism_codes)
 
     @property
     def levels(self):
@@ -261,6 +265,7 @@ class WaveletCodec(keras.Model):
             "synthesis_features": self.synthesis_features,
             "synthesis_blocks": self.synthesis_blocks,
             "texture_features": self.texture_features,
+            "realism_codes": self.realism_codes,
         }
 
 

@@ -27,7 +27,7 @@ def trained():
 def inputs(rng, height, width, batch=1):
     return {
         "base": rng.uniform(-0.5, 0.5, (batch, height, width, 3)).astype(np.float32),
-        "step": rng.uniform(0.01, 0.9, (batch, 1)).astype(np.float32),
+        "step": rng.uniform(0.2, 0.9, (batch, 1)).astype(np.float32),
     }
 
 
@@ -101,6 +101,7 @@ def test_config_round_trip_builds_the_same_network(trained):
             "features": 6,
             "blocks": 2,
             "texture_features": 0,
+            "realism_codes": (650, 1150),
             "name": "synthesis",
         }
     )
@@ -152,6 +153,26 @@ def test_at_realism_0_a_network_is_the_one_without_realism_to_the_bit(trained, r
     np.testing.assert_array_equal(numpy(network(x)), numpy(plain))
     x["realism"] += 0.1
     assert np.abs(numpy(network(x)) - numpy(plain)).max() > 1e-3
+
+
+def test_realism_fades_where_steps_are_fine(rng):
+    network = randomised(SynthesisNetwork(6, 1, 3, realism_codes=(700, 900)), rng)
+
+    def moved(code, realism=1.0):
+        x = realistic(rng, 16, 16, 0.0)
+        x["step"] = np.full((1, 1), steps.step_size(code), np.float32)
+        at_0 = numpy(network(x))
+        return np.abs(numpy(network(x | {"realism": np.full((1, 1), realism, np.float32)})) - at_0).max()
+
+    assert moved(100) == moved(690) == 0
+    assert moved(710) > 0
+    # From the second code on all of it: half as much realism is less.
+    x = realistic(rng, 16, 16, 1.0)
+    x["step"] = np.full((1, 1), steps.step_size(800), np.float32)
+    half = x | {"realism": np.full((1, 1), 0.5, np.float32)}
+    whole = SynthesisNetwork(6, 1, 3, realism_codes=(0, 700))
+    copy_weights(network, whole)
+    np.testing.assert_allclose(numpy(network(x)), numpy(whole(half)), atol=1e-4)
 
 
 def test_realism_starts_without_effect_so_that_stage_b_starts_from_stage_a2(rng):
