@@ -119,7 +119,8 @@ class Codec:
         Args:
             data: bytes of a `.gtc` stream.
             realism: 0 (nearest to the original in PSNR) to 1 (textures instead of blur, invented where
-                the stream has none); codecs without an adversarial stage decode the same at every realism.
+                the stream has none; without effect where it has them all, at high qualities). Codecs
+                without an adversarial stage decode the same at every realism.
 
         Returns:
             uint8 `(H, W, 3)` RGB.

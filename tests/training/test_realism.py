@@ -31,19 +31,6 @@ def distance(first, second):
     return ops.mean(ops.square(difference), axis=(1, 2, 3))
 
 
-@pytest.fixture
-def eager():
-    """Steps run without being compiled first, which for a few steps takes longer than they do."""
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def config(**changes):
     fields = {
         "model": MODEL,

@@ -67,19 +67,6 @@ def finished(photos, tmp_path_factory):
     return model, folder
 
 
-@pytest.fixture
-def eager():
-    """Steps run without being compiled first, which for a few steps takes longer than they do."""
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def values(part):
     """Copies of a layer's weights."""
     return [value_of(weight) for weight in part.weights]
