@@ -25,7 +25,7 @@ from gan_tfc.images import read_image
 CROPS = (
     ("astronaut", (165, 45), 0.15, "a face"),
     ("chelsea", (90, 60), 0.2, "fur and an eye"),
-    ("coffee", (330, 190), 0.15, "wood and foam"),
+    ("coffee", (330, 190), 0.15, "metal"),
     ("rocket", (250, 150), 0.15, "thin structures"),
     ("astronaut", (112, 325), 0.15, "failure: lettering"),
     ("page", (20, 10), 0.2, "failure: print"),
