@@ -20,7 +20,7 @@ def litert():
     """The interpreter class and the module of the file format.
 
     Raises:
-        ImportError: neither package is there.
+        ImportError: neither package is there, or TensorFlow's copy is one that it no longer wants used.
     """
     try:
         runtime = importlib.import_module("ai_edge_litert.interpreter")
@@ -29,6 +29,9 @@ def litert():
         if "tensorflow" not in sys.modules:  # not worth seconds to import it
             raise
         runtime = importlib.import_module("tensorflow.lite.python.interpreter")
+        if hasattr(runtime, "_INTERPRETER_DELETION_WARNING"):
+            # TensorFlow 2.18 to 2.20 warn each time that their copy is about to go.
+            raise
         schema = importlib.import_module("tensorflow.lite.python.schema_py_generated")
     with _silent_stderr():  # the first interpreter of a process tells which kernels it found
         model = LiteGraph(schema)
