@@ -18,11 +18,13 @@ Logits are `(B, h, w, 1)`; for one_vs_all `(B, h, w, 1 + labels)`, class 0 being
 `(B, h, w)` from 0. All functions return one loss an example, `(B,)`.
 """
 
+import abc
+
 import keras
 from keras import ops
 
 
-class AdversarialLoss:
+class AdversarialLoss(abc.ABC):
     """Base of all losses; stateless.
 
     Attributes:
@@ -33,13 +35,13 @@ class AdversarialLoss:
     gradient_penalty = 0.0
     one_vs_all = False
 
+    @abc.abstractmethod
     def discriminator(self, real, fake, labels=None):
         """What the discriminator minimises."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def synthesis(self, real, fake, labels=None):
         """What the synthesis network minimises; `real` is a constant here."""
-        raise NotImplementedError
 
 
 def _mean(x):

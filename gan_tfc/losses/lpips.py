@@ -55,7 +55,7 @@ class LPIPS:
         """Distance `(B,)` of two lists as of `features`."""
         total = 0.0
         for x, y, lin in zip(first, second, self._lin, strict=True):
-            difference = ops.square(_unit(x) - _unit(y))
+            difference = ops.square(unit_length(x) - unit_length(y))
             total = total + ops.mean(ops.sum(difference * lin, axis=-1), axis=(1, 2))
         return total
 
@@ -99,7 +99,8 @@ def _pool_up(x):
     return ops.max_pool(ops.pad(x, ((0, 0), (0, bottom), (0, right), (0, 0))), 3, 2)
 
 
-def _unit(x):
+def unit_length(x):
+    """Features `(B, h, w, C)` scaled to length 1 at each position."""
     # Added below the root: the gradient stays finite where all channels are zero.
     return x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-20)
 

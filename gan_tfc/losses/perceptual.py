@@ -4,7 +4,7 @@
 import keras
 from keras import ops
 
-from gan_tfc.losses.lpips import LPIPS
+from gan_tfc.losses.lpips import LPIPS, unit_length
 
 _VGG_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
 # Means of ImageNet, BGR, that keras.applications.vgg16 subtracts.
@@ -31,17 +31,14 @@ class VGG16Distance:
         """Two batches `(B, H, W, 3)` RGB in [-0.5, 0.5], sides at least 32 -> `(B,)`."""
         pairs = zip(self._features(first), self._features(second), strict=True)
         distances = [
-            ops.mean(ops.sum(ops.square(_unit(x) - _unit(y)), axis=-1), axis=(1, 2)) for x, y in pairs
+            ops.mean(ops.sum(ops.square(unit_length(x) - unit_length(y)), axis=-1), axis=(1, 2))
+            for x, y in pairs
         ]
         return sum(distances) / len(distances)
 
     def _features(self, image):
         pixels = 255.0 * (ops.cast(image, "float32") + 0.5)
         return self._model(ops.flip(pixels, axis=-1) - ops.convert_to_tensor(_VGG_MEANS), training=False)
-
-
-def _unit(x):
-    return x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-20)
 
 
 DISTANCES = {

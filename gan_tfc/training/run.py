@@ -148,7 +148,7 @@ def train(
 
     photos = open_photos(source) if isinstance(source, (str, Path)) else source
     batches = _batches(config, photos, codec, folder, first_step, console)
-    if config.stage == "realism" and arrays is None:
+    if config.stage == "realism" and model.labels is not None and arrays is None:
         count = -(-_ADAPT_CROPS // config.batch_size)
         model.adapt(np.concatenate([batches[i][0]["image"] for i in range(min(count, len(batches)))]))
     weights_path = folder / WEIGHTS
