@@ -46,7 +46,7 @@ class Weighted:
 
         if self._image is not image:
             self._image = image
-            self._encoder = ImageEncoder(self.codec, self.codec.frozen, image, self.weight)
+            self._encoder = ImageEncoder(self.codec, image, self.weight)
         return self._encoder.encode(quality_to_code(quality))
 
     def decode(self, data):

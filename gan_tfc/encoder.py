@@ -4,7 +4,6 @@
 import numpy as np
 
 from gan_tfc.coding import container
-from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.coding.lifting import padded_shape, picture_bands
 from gan_tfc.coding.passes import EncodingSource
 from gan_tfc.coding.quantiser import RATE_WEIGHT, Quantiser
@@ -15,14 +14,15 @@ class ImageEncoder:
     """One image on its way into streams: the transform is done once, whatever quality is tried.
 
     Args:
-        codec: the `gan_tfc.codec.Codec` whose name, coder and synthesis network are used.
-        frozen: its `FrozenTables`.
+        codec: the `gan_tfc.stream_codec.StreamCodec` whose name, tables and networks are used.
         image: uint8 `(H, W, 3)` RGB.
         rate_weight: of the quantiser, see `gan_tfc.coding.quantiser`.
     """
 
-    def __init__(self, codec, frozen: FrozenTables, image, rate_weight=RATE_WEIGHT):
-        self.codec, self.frozen, self.image = codec, frozen, image
+    def __init__(self, codec, image, rate_weight=RATE_WEIGHT):
+        self.codec, self.image = codec, image
+        frozen = codec.tables()
+        self.digest = frozen.digest
         self.height, self.width = image.shape[:2]
         self.shape = padded_shape(self.height, self.width, frozen.contexts.levels)
         self.coarsest, self.details = picture_bands(image, frozen.contexts.levels)
@@ -34,12 +34,15 @@ class ImageEncoder:
         self._scan(code, source)
         return container.pack(**self._fields(code), sections=source.finish())
 
+    def decoded(self, code: int) -> np.ndarray:
+        """The base picture at a step code, padded, int32 `(H, W, 3)` luma and chroma in 1/64 step."""
+        return self._scan(code, self._source(code)).picture
+
     def reconstruct(self, code: int, realism: float = 1.0) -> np.ndarray:
         """The decoded image at a step code and a realism, without a stream."""
-        last = self._scan(code, self._source(code))
         lengths = (0,) * SECTIONS
         header = container.Header(**self._fields(code), section_lengths=lengths)
-        return self.codec.to_pixels(last.picture, header, realism)
+        return self.codec.to_pixels(self.decoded(code), header, realism)
 
     def _source(self, code, coder=None):
         return EncodingSource(self.coarsest, self.details, code, self.quantiser, coder)
@@ -52,7 +55,7 @@ class ImageEncoder:
         return {
             "preset": self.codec.name,
             "preset_version": self.codec.version,
-            "tables_digest": self.frozen.digest,
+            "tables_digest": self.digest,
             "width": self.width,
             "height": self.height,
             "step_code": code,

@@ -7,9 +7,7 @@ from pathlib import Path
 from gan_tfc.coding import container, steps
 from gan_tfc.coding.scan import section_of
 from gan_tfc.errors import GanTfcError
-
-#: How many times smaller a preview may be.
-PREVIEW_SCALES = (1, 2, 4, 8, 16, 32, 64)
+from gan_tfc.stream_codec import preview_level
 
 
 def read_preview_prefix(path, scale) -> bytes:
@@ -52,14 +50,3 @@ def stream_bytes(data) -> bytes:
         except OSError as error:
             raise GanTfcError(f"Expected a .gtc file, but {data}: {error.strerror}.") from error
     return data
-
-
-def preview_level(scale) -> int:
-    """How many times `scale` halves the picture.
-
-    Raises:
-        GanTfcError: a scale that is not offered.
-    """
-    if scale not in PREVIEW_SCALES:
-        raise GanTfcError(f"Expected a scale among {', '.join(map(str, PREVIEW_SCALES))}, received {scale}.")
-    return PREVIEW_SCALES.index(scale)

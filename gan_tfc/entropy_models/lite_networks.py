@@ -49,8 +49,8 @@ class LiteContextNetwork:
 
     def __init__(self, network: IntegerContextNetwork, interpreter, schema):
         self.weights = network.weights
-        self._first = LiteFunction(self._first_graph(LiteGraph(schema)), interpreter)
-        self._second = LiteFunction(self._second_graph(LiteGraph(schema)), interpreter)
+        self._first = LiteFunction(first_file(network.weights, schema), interpreter)
+        self._second = LiteFunction(second_file(network.weights, schema), interpreter)
 
     def first(self, context: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Context `(H, W, C)` -> mixed features `(H, W, F)`, means and scale indexes `(H, W, 9)`."""
@@ -60,32 +60,40 @@ class LiteContextNetwork:
         """Mixed features and known values `(H, W, 10)` -> means, scale indexes `(H, W, 9)`."""
         return tuple(self._second(mixed, known))
 
-    def _first_graph(self, graph):
-        context = graph.input(self.weights["trunk_in/kernel"].shape[2])
-        hidden = graph.floor(graph.convolution(context, *self._layer("trunk_in"), relu=True))
-        hidden = graph.minimum(hidden, 255)
-        step = graph.floor(graph.convolution(hidden, *self._layer("trunk")))
-        features = graph.minimum(graph.add(hidden, step, relu=True), 255)
-        mixed = graph.convolution(features, *self._layer("mix"))
-        return graph.finish([context], [mixed, *self._parameters(graph, features, "first_head")])
 
-    def _second_graph(self, graph):
-        mixed = graph.input(self.weights["mix/kernel"].shape[3])
-        known = graph.input(self.weights["known/kernel"].shape[2])
-        hidden = graph.add(graph.convolution(known, *self._layer("known")), mixed, relu=True)
-        hidden = graph.minimum(graph.floor(hidden), 255)
-        return graph.finish([mixed, known], list(self._parameters(graph, hidden, "second_head")))
+def first_file(weights: dict[str, np.ndarray], schema) -> bytes:
+    """A `.tflite` file from a context to mixed features, means and scale indexes."""
+    graph = LiteGraph(schema)
+    context = graph.input(weights["trunk_in/kernel"].shape[2])
+    hidden = graph.floor(graph.convolution(context, *_layer(weights, "trunk_in"), relu=True))
+    hidden = graph.minimum(hidden, 255)
+    step = graph.floor(graph.convolution(hidden, *_layer(weights, "trunk")))
+    features = graph.minimum(graph.add(hidden, step, relu=True), 255)
+    mixed = graph.convolution(features, *_layer(weights, "mix"))
+    return graph.finish([context], [mixed, *_parameters(graph, weights, features, "first_head")])
 
-    def _parameters(self, graph, hidden, head):
-        means, scales = np.s_[:BANDS], np.s_[BANDS:]
-        mean = graph.floor(graph.convolution(hidden, *self._layer(head, MEAN_SHIFT, means)))
-        scale = graph.floor(graph.convolution(hidden, *self._layer(head, SCALE_SHIFT, scales, SCALE_OFFSET)))
-        yield graph.minimum(graph.maximum(mean, -MEAN_RANGE), MEAN_RANGE)
-        yield graph.minimum(graph.maximum(scale, 0), SCALE_INDEXES - 1)
 
-    def _layer(self, name, shift=HIDDEN_SHIFT, outputs=np.s_[:], offset=0):
-        """Kernel and bias with the requantising shift and its rounding half folded in, which is exact."""
-        kernel = self.weights[f"{name}/kernel"][..., outputs].astype(np.float32) * 2.0**-shift
-        if f"{name}/bias" not in self.weights:
-            return kernel, np.zeros(kernel.shape[3])
-        return kernel, self.weights[f"{name}/bias"][outputs] * 2.0**-shift + 0.5 + offset
+def second_file(weights: dict[str, np.ndarray], schema) -> bytes:
+    """A `.tflite` file from mixed features and known values to means and scale indexes."""
+    graph = LiteGraph(schema)
+    mixed = graph.input(weights["mix/kernel"].shape[3])
+    known = graph.input(weights["known/kernel"].shape[2])
+    hidden = graph.add(graph.convolution(known, *_layer(weights, "known")), mixed, relu=True)
+    hidden = graph.minimum(graph.floor(hidden), 255)
+    return graph.finish([mixed, known], list(_parameters(graph, weights, hidden, "second_head")))
+
+
+def _parameters(graph, weights, hidden, head):
+    means, scales = np.s_[:BANDS], np.s_[BANDS:]
+    mean = graph.floor(graph.convolution(hidden, *_layer(weights, head, MEAN_SHIFT, means)))
+    scale = graph.floor(graph.convolution(hidden, *_layer(weights, head, SCALE_SHIFT, scales, SCALE_OFFSET)))
+    yield graph.minimum(graph.maximum(mean, -MEAN_RANGE), MEAN_RANGE)
+    yield graph.minimum(graph.maximum(scale, 0), SCALE_INDEXES - 1)
+
+
+def _layer(weights, name, shift=HIDDEN_SHIFT, outputs=np.s_[:], offset=0):
+    """Kernel and bias with the requantising shift and its rounding half folded in, which is exact."""
+    kernel = weights[f"{name}/kernel"][..., outputs].astype(np.float32) * 2.0**-shift
+    if f"{name}/bias" not in weights:
+        return kernel, np.zeros(kernel.shape[3])
+    return kernel, weights[f"{name}/bias"][outputs] * 2.0**-shift + 0.5 + offset

@@ -10,7 +10,8 @@ from gan_tfc.coding import steps
 
 #: All features live on patches of 4x4 pixels.
 PATCH = 4
-_SLOPE = 0.1
+#: Of the leaky rectifiers.
+LEAK = 0.1
 _MIDDLE_STEP = 32 * steps.BASE_STEP
 _REALISM = "realism"
 
@@ -40,13 +41,18 @@ class StepGain(keras.layers.Layer):
             self.slope.assign(ops.cast(-(ops.arange(channels) % 2), self.slope.dtype))
 
     def call(self, inputs):
-        x, log_step, *change = inputs
+        x, *condition = inputs
+        scale, shift = self.scale_and_shift(*condition)
+        return x * scale[:, None, None, :] + shift[:, None, None, :]
+
+    def scale_and_shift(self, log_step, change=None):
+        """What features are multiplied by and what is added to them, `(B, C)` each."""
         exponent = self.slope * log_step
         shift = self.offset * log_step + self.bias
-        if change:
-            more_exponent, more_shift = ops.split(change[0], 2, axis=-1)
+        if change is not None:
+            more_exponent, more_shift = ops.split(change, 2, axis=-1)
             exponent, shift = exponent + more_exponent, shift + more_shift
-        return x * ops.exp(exponent)[:, None, None, :] + shift[:, None, None, :]
+        return ops.exp(exponent), shift
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
@@ -137,23 +143,22 @@ class SynthesisNetwork(keras.Model):
         base = keras.Input((None, None, 3), name="base")
         step = keras.Input((1,), name="step")
         inputs = {"base": base, "step": step}
-        # Centred on the middle of the range of steps, so that gains start near one.
-        log_step = ops.log(step) - math.log(_MIDDLE_STEP)
+        log_step = log_of_step(step)
         texture, changes, details = None, [[]] * (blocks + 1), None
         if texture_features:
             realism = keras.Input((1,), name="realism")
             noise = keras.Input((None, None, texture_features), name="noise")
             inputs |= {"realism": realism, "noise": noise}
-            realism = realism * _fade(log_step, *realism_codes)
+            realism = realism * fade(log_step, *realism_codes)
             condition = ops.concatenate([realism, realism * log_step], axis=-1)
             changes = [[_change(features, f"gain_{i}")(condition)] for i in range(-1, blocks)]
             texture = _Texture(features, texture_features, realism, noise)
             details = _zeros(3 * PATCH**2, "residual")
         x = embed_gain([4.0 * embed(base), log_step, *changes[0]])
         for i, (conv, gain, mix) in enumerate(zip(spatial, gains, mixes, strict=True)):
-            if texture is not None and i == max(0, blocks - 2):
+            if texture is not None and i == texture_block(blocks):
                 x = x + texture(x, log_step)
-            hidden = ops.leaky_relu(gain([conv(x), log_step, *changes[i + 1]]), _SLOPE)
+            hidden = ops.leaky_relu(gain([conv(x), log_step, *changes[i + 1]]), LEAK)
             x = x + mix(hidden)
         correction = residual(x)
         if details is not None:
@@ -188,7 +193,12 @@ class SynthesisNetwork(keras.Model):
         return cls(**config)
 
 
-def _fade(log_step, low, high):
+def log_of_step(step):
+    """Centred on the middle of the range of steps, so that gains start near one."""
+    return ops.log(step) - math.log(_MIDDLE_STEP)
+
+
+def fade(log_step, low, high):
     """0 up to the step code `low`, 1 from `high`, linear in the logarithm of the step between."""
     octaves = (log_step + math.log(_MIDDLE_STEP / steps.BASE_STEP)) / math.log(2.0)
     return ops.clip((steps.CODES_PER_OCTAVE * octaves - low) / (high - low), 0.0, 1.0)
@@ -205,6 +215,11 @@ def _zeros(filters, name):
     return keras.layers.Conv2D(filters, 1, kernel_initializer="zeros", name=f"{_REALISM}_{name}")
 
 
+def texture_block(blocks):
+    """The residual block before which texture is added."""
+    return max(0, blocks - 2)
+
+
 class _Texture:
     """Realism times a few channels of noise whose amplitudes are learned."""
 
@@ -218,6 +233,6 @@ class _Texture:
         self._realism, self._noise = realism, noise
 
     def __call__(self, x, log_step):
-        hidden = ops.leaky_relu(self._gain([self._conv(x), log_step]), _SLOPE)
+        hidden = ops.leaky_relu(self._gain([self._conv(x), log_step]), LEAK)
         mixed = self._mix(self._amplitude([hidden, self._noise]))
         return self._realism[:, None, None, :] * mixed

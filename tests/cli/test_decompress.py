@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from gan_tfc.cli import make_parser
-from gan_tfc.streams import PREVIEW_SCALES, describe
+from gan_tfc.stream_codec import PREVIEW_SCALES
+from gan_tfc.streams import describe
 
 
 def pixels(path):

@@ -9,7 +9,7 @@ import gan_tfc
 from gan_tfc.codec import Codec
 from gan_tfc.coding import container
 from gan_tfc.coding.scan import section_of
-from gan_tfc.streams import PREVIEW_SCALES
+from gan_tfc.stream_codec import PREVIEW_SCALES
 
 #: Sections that a preview needs; the coarsest levels share one.
 SECTIONS = {1: 4, 2: 3, 4: 2, 8: 1, 16: 1, 32: 1, 64: 1}
