@@ -9,6 +9,8 @@ from gan_tfc.errors import GanTfcError
 from gan_tfc.export import synthesis_graphs
 from gan_tfc.models.synthesis import PATCH
 
+#: Side of the pieces in which large pictures are decoded.
+TILE = 512
 #: Least and largest values that the inputs of a synthesis graph take.
 RANGES = {
     "base": [-0.75, 0.75],

@@ -67,6 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_train(commands)
     _add_freeze(commands)
+    _add_export(commands)
     _add_eval(commands)
     return parser
 
@@ -218,6 +219,32 @@ def _add_freeze(commands):
         metavar="PRESET",
         help="keep this preset's tables, so that its streams decode: for the synthesis stage",
     )
+
+
+def _add_export(commands):
+    parser = _add(
+        commands,
+        "export",
+        ("export", "export"),
+        "Write a preset as a bundle that other runtimes compress and decompress with",
+    )
+    parser.add_argument("preset", metavar="PRESET", help="name, name@version or path:FOLDER")
+    parser.add_argument("--format", choices=("tflite", "onnx", "saved_model"), default="tflite")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "float16", "int8"),
+        default="float32",
+        help="of the synthesis network, default float32; context networks are always exact",
+    )
+    parser.add_argument(
+        "--photos",
+        metavar="FOLDER",
+        help="photos that int8 is calibrated on and losses are measured on; default sample photos",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", help="new or empty; default PRESET-VERSION-FORMAT"
+    )
+    parser.add_argument("--json", action="store_true", help="print the manifest")
 
 
 def _add_eval(commands):

@@ -48,8 +48,8 @@ from gan_tfc.coding.scan import TABLE_ROWS, ContextModel
 from gan_tfc.coding.tables import CodingTables
 from gan_tfc.errors import PresetError
 
-MAGIC = b"GTCB"
-FORMAT_VERSION = 1
+CODEC_MAGIC = b"GTCB"
+CODEC_FORMAT_VERSION = 1
 MAX_LEVELS = 12
 _MAX_FEATURES = 255
 _HEADER = np.dtype(
@@ -69,7 +69,7 @@ _HEADER = np.dtype(
         ("more_zeros", "u1", 4),
     ]
 )
-_ROW = np.dtype([("offset", "<i4"), ("indexes", "<u2"), ("header", "i1"), ("zero", "u1")])
+_TABLE_ROW = np.dtype([("offset", "<i4"), ("indexes", "<u2"), ("header", "i1"), ("zero", "u1")])
 _MEND = "copy the bundle again."
 
 
@@ -92,12 +92,16 @@ def write_codec_file(preset: str, version: int, frozen: FrozenTables) -> bytes:
     networks = frozen.contexts.networks
     features = [network.weights["mix/kernel"].shape[3] for network in networks]
     header = np.zeros((), _HEADER)
-    header["magic"], header["format_version"], header["levels"] = MAGIC, FORMAT_VERSION, len(networks)
+    header["magic"], header["format_version"], header["levels"] = (
+        CODEC_MAGIC,
+        CODEC_FORMAT_VERSION,
+        len(networks),
+    )
     header["name_length"], header["preset"] = len(preset), preset.encode("ascii").ljust(32, b"\0")
     header["digest"], header["preset_version"] = frozen.digest, version
     header["rows"], header["phase"] = len(frozen.tables), frozen.contexts.phase
     header["features"][: len(features)] = features
-    rows = np.zeros(len(frozen.tables), _ROW)
+    rows = np.zeros(len(frozen.tables), _TABLE_ROW)
     rows["offset"], rows["indexes"] = frozen.tables.offset, frozen.tables.lengths() - 2
     rows["header"] = [row[0] for row in frozen.tables.cdf]
     biases, kernels = [], []
@@ -124,7 +128,7 @@ def read_codec_file(data: bytes) -> CodecFile:
         PresetError: the data is damaged, of another kind, or written by a newer gan_tfc.
     """
     header = _checked_header(data)
-    reader = _Reader(data, _HEADER.itemsize)
+    reader = _ArrayReader(data, _HEADER.itemsize)
     count, levels = int(header["rows"]), int(header["levels"])
     features = header["features"].tolist()
     if count != TABLE_ROWS or not 1 <= levels <= MAX_LEVELS or 0 in features[:levels]:
@@ -132,7 +136,7 @@ def read_codec_file(data: bytes) -> CodecFile:
             f"Expected {TABLE_ROWS} rows of tables and 1 to {MAX_LEVELS} networks in codec.bin, found "
             f"{count} and {levels} with {features} features; {_MEND}"
         )
-    rows = reader.take(_ROW, count)
+    rows = reader.take(_TABLE_ROW, count)
     layers = [_layers(features[level]) for level in range(levels)]
     weights = [{} for _ in layers]
     for arrays, of_level in zip(weights, layers, strict=True):
@@ -176,14 +180,14 @@ def _layers(features):
 
 
 def _checked_header(data):
-    if len(data) < _HEADER.itemsize + 4 or data[:4] != MAGIC:
+    if len(data) < _HEADER.itemsize + 4 or data[:4] != CODEC_MAGIC:
         raise PresetError(
-            f"Expected a codec.bin, which begins with {MAGIC.decode()}, received {len(data)} bytes that "
-            f"begin with {bytes(data[:4]).hex(' ') or 'nothing'}; {_MEND}"
+            f"Expected a codec.bin, which begins with {CODEC_MAGIC.decode()}, received {len(data)} bytes "
+            f"that begin with {bytes(data[:4]).hex(' ') or 'nothing'}; {_MEND}"
         )
-    if data[4] != FORMAT_VERSION:
+    if data[4] != CODEC_FORMAT_VERSION:
         raise PresetError(
-            f"Expected a codec.bin of format version {FORMAT_VERSION}, this one has {data[4]}; "
+            f"Expected a codec.bin of format version {CODEC_FORMAT_VERSION}, this one has {data[4]}; "
             "install a newer gan_tfc."
         )
     computed, stored = zlib.crc32(data[:-4]), int.from_bytes(data[-4:], "little")
@@ -195,7 +199,7 @@ def _checked_header(data):
     return header
 
 
-class _Reader:
+class _ArrayReader:
     """Takes arrays from a file, one after another, and refuses to run past its end."""
 
     def __init__(self, data, position):

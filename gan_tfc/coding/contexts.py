@@ -20,9 +20,9 @@ in 1/16 step and the sign is put back.
 import numpy as np
 
 from gan_tfc.coding import steps
+from gan_tfc.coding.integer_network import BANDS
 
 CONTEXT_CHANNELS = 14
-BANDS = 9
 MASK_LEVEL = 64
 
 _MAX_MAGNITUDE = 8191

@@ -115,7 +115,7 @@ def merge_level(low_low: np.ndarray, details: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _split(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def _split_axis(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Float analysis along axis 0 or 1 -> (low, high)."""
     even, odd = (x[(slice(None),) * axis + (np.s_[start::2],)].copy() for start in (0, 1))
     odd += np.float32(ALPHA) * _sum(even, axis, _NEXT)
@@ -135,11 +135,11 @@ def split_level(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     details = np.empty((height // 2, width // 2, 3, planes), np.float32)
 
     def split_rows(rows):
-        low[rows], high[rows] = _split(picture[rows], 1)
+        low[rows], high[rows] = _split_axis(picture[rows], 1)
 
     def split_columns(columns):
-        low_low[:, columns], details[:, columns, 0] = _split(low[:, columns], 0)
-        details[:, columns, 1], details[:, columns, 2] = _split(high[:, columns], 0)
+        low_low[:, columns], details[:, columns, 0] = _split_axis(low[:, columns], 0)
+        details[:, columns, 1], details[:, columns, 2] = _split_axis(high[:, columns], 0)
 
     for _ in on_all_cores(split_rows, shares(height)):
         pass

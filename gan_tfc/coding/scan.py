@@ -118,8 +118,8 @@ def _scan_level(model, picture, parents, code, level, source):
     places = contexts.pass_places(in_strip), contexts.pass_places(~in_strip)
 
     def first(strip):
-        context = contexts.context(picture, parents, code, level, strip.window)
-        features, *parameters = network.first(context)
+        seen = contexts.context(picture, parents, code, level, strip.window)
+        features, *parameters = network.first(seen)
         return features, *_coded(parameters, strip, places[0])
 
     def second(strip, features):

@@ -77,6 +77,28 @@ def status(text: str):
         yield
 
 
+@contextlib.contextmanager
+def native_silence():
+    """What converters write to the standard error stream from C++ is lost; Python's own is not."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    python = sys.stderr
+    with open(os.devnull, "w") as nothing, os.fdopen(os.dup(2), "w", buffering=1) as own:
+        os.dup2(nothing.fileno(), 2)
+        if python is sys.__stderr__:
+            sys.stderr = own
+        try:
+            yield
+        finally:
+            sys.stderr = python
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def load(preset: str, engine: str = "auto"):
     """`gan_tfc.load`, which takes seconds, under a status line."""
     import gan_tfc

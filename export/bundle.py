@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A codec for another runtime, as a folder: all that is needed to compress and decompress there.
+
+    manifest.json   preset and version, digest of the tables, names, inputs and ranges of the graphs, tile
+                    size, licence, bytes and SHA-256 of every other file
+    README.md       the card: how to use it, what the precision costs
+    codec.bin       what decides bits, see `gan_tfc/coding/codec_file.py`
+    ...             graphs and runtimes of the target
+
+Context networks are exact in every bundle; `precision` is that of the synthesis network alone.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from gan_tfc import __version__
+from gan_tfc.coding.codec_file import write_codec_file
+from gan_tfc.errors import GanTfcError
+from gan_tfc.export.calibration import Samples
+from gan_tfc.export.card import bundle_card
+from gan_tfc.export.targets import TARGETS
+
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+
+
+def export_codec(codec, folder, format="tflite", precision="float32", photos=None) -> Path:
+    """Write a bundle; see `gan_tfc.codec.Codec.export`.
+
+    Args:
+        codec: a frozen `gan_tfc.codec.Codec`.
+        folder: new or empty.
+        format: "tflite", "onnx" or "saved_model".
+        precision: "float32", "float16" or "int8".
+        photos: folder, or sequence of uint8 `(H, W, 3)` arrays: int8 is calibrated on them and
+            losses are measured on them; default sample photos.
+
+    Returns:
+        The folder.
+
+    Raises:
+        GanTfcError: a folder that is not empty, an unknown format or precision, or a package that
+            is missing.
+    """
+    if format not in TARGETS:
+        raise GanTfcError(f"Expected a format of {', '.join(TARGETS)}, received {format!r}.")
+    folder, target = Path(folder), TARGETS[format]
+    target.check(precision)
+    _check_free(folder)
+    frozen, samples = codec.tables(), Samples(codec, photos)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Made beside the folder and renamed: a failure leaves no half a bundle.
+    scratch = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder.parent))
+    try:
+        scratch.chmod(0o755)
+        (scratch / "codec.bin").write_bytes(write_codec_file(codec.name, codec.version, frozen))
+        graphs = target.write(codec, scratch, precision, samples)
+        (scratch / "README.md").write_text(bundle_card(codec, target, precision, samples, scratch))
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "target": format,
+            "preset": codec.name,
+            "version": codec.version,
+            "tables_digest": frozen.digest.hex(),
+            "precision": precision,
+            "gan_tfc": __version__,
+            "licence": _licence(codec),
+            **graphs,
+            "files": _records(scratch),
+        }
+        (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        if folder.exists():
+            folder.rmdir()
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+def _check_free(folder):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise GanTfcError(f"Expected a new or an empty folder, but {folder} is neither; name another.")
+
+
+def _licence(codec) -> dict:
+    """Of the code that travels along, and of the weights where they are a shipped preset's."""
+    from gan_tfc.zoo import registry
+
+    for record in registry.list_presets(codec.name):
+        if record["version"] == codec.version and record["tables_digest"] == codec.tables().digest.hex():
+            return record["licence"]
+    return {"code": "Apache-2.0", "weights": "as stated by who trained them"}
+
+
+def _records(folder) -> dict:
+    """Bytes and SHA-256 of every file, by path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in files
+    }

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a bundle's edge.py where nothing but NumPy and its runtime may be imported.
+
+Usage: python edge_runner.py BUNDLE ARRAYS.npz RESULTS.npz [RUNTIME ...]
+
+ARRAYS holds pictures ``image/<name>`` and streams ``stream/<name>``; RESULTS what becomes of them:
+``encoded/<name>`` a stream at quality 40, and of every stream, those too, ``latents/<name>``, flat, and
+``pixels/<name>/<realism>``; ``tiled/<name>`` is the picture decoded in pieces.
+"""
+
+import importlib.abc
+import sys
+
+import numpy as np
+
+FORBIDDEN = ("tensorflow", "keras", "jax", "gan_tfc", "PIL", "tensorflow_compression_ops")
+
+
+class Refuse(importlib.abc.MetaPathFinder):
+    """Stands in for an environment without the forbidden packages."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r} here", name=name)
+
+
+def main(bundle, source, target, *runtimes):
+    hidden = {"ai_edge_litert", "tflite_runtime", "onnxruntime"} - set(runtimes)
+    sys.meta_path.insert(0, Refuse((*FORBIDDEN, *hidden)))
+    sys.path.insert(0, bundle)
+    import edge
+
+    codec, arrays, results = edge.EdgeCodec(bundle), dict(np.load(source)), {}
+    pieces = edge.EdgeCodec(bundle, tiled=True)
+    streams = {}
+    for key, array in arrays.items():
+        kind, _, name = key.partition("/")
+        streams[name] = array.tobytes() if kind == "stream" else codec.compress(array, 40)
+        if kind == "image":
+            results[f"encoded/{name}"] = np.frombuffer(streams[name], np.uint8)
+    for name, data in streams.items():
+        steps = codec.symbols(data)
+        results[f"latents/{name}"] = np.concatenate(
+            [
+                steps[0].picture.ravel(),
+                *(array.ravel() for step in steps[1:] for array in (step.values, step.scales)),
+                steps[-1].picture.ravel(),
+            ]
+        )
+        results[f"preview/{name}"] = codec.preview(data, 8)
+        if runtimes:
+            for realism in (0.0, 1.0):
+                results[f"pixels/{name}/{realism:g}"] = codec.decompress(data, realism)
+            results[f"tiled/{name}"] = pieces.decompress(data)
+    assert not {name for name in FORBIDDEN if name in sys.modules}
+    np.savez(target, **results)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
