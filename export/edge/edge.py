@@ -310,8 +310,9 @@ def _read(folder, name) -> bytes:
 
 
 def _read_manifest(folder) -> dict:
+    text = _read(folder, MANIFEST)
     try:
-        manifest = json.loads(_read(folder, MANIFEST))
+        manifest = json.loads(text)
         version, target = manifest["format_version"], manifest["target"]
     except (ValueError, KeyError, TypeError):
         raise PresetError(
