@@ -14,7 +14,7 @@ not registered. Signatures take and return tensors by name; `stream` holds the b
         compress_pixels     image uint8 (H, W, 3), quality -> stream
         decompress          stream, realism -> png (bytes of a file)
         decompress_pixels   stream, realism -> pixels uint8 (H, W, 3)
-        latents             stream -> coarsest, values_<level>, scales_<level>: the integers of the scan
+        latents             stream -> coarsest, values_<level>, scales_<level>, picture: the scan's integers
 
 All of `transforms/` is float32, level 0 is the finest, and B, H, W are any. In `codec/` quality, 1 to 100,
 and realism, 0 to 1, are float32 scalars; an input that cannot be used raises `InvalidArgumentError` with

@@ -93,7 +93,7 @@ class CodecModule(tf.Module):
     def latents(self, stream):
         """A stream -> the integers that are equal on every machine."""
         _, found = self._decode(stream)
-        named = {"coarsest": tf.cast(found.coarsest, tf.int32)}
+        named = {name: tf.cast(getattr(found, name), tf.int32) for name in ("coarsest", "picture")}
         for level, (values, scales) in enumerate(zip(found.values, found.scales, strict=True)):
             named |= {f"values_{level}": values, f"scales_{level}": scales}
         return named

@@ -78,8 +78,7 @@ def _position_noise(height, width, channels):
     """`gan_tfc.coding.noise.position_noise`."""
     rows, columns, channels = (tf.cast(tf.range(side), tf.uint32) for side in (height, width, channels))
     row, column, channel, first, second = (
-        tf.constant(int(x), tf.uint32)
-        for x in (noise._ROW, noise._COLUMN, noise._CHANNEL, noise._FIRST, noise._SECOND)
+        tf.constant(int(x), tf.uint32) for x in (*noise.PLACE_FACTORS, *noise.MIXING_FACTORS)
     )
     h = (rows * row)[:, None, None] + (columns * column)[:, None] + channels * channel
     h = _folded(_folded(h, 15) * first, 12) * second

@@ -4,7 +4,7 @@
 import numpy as np
 import tensorflow as tf
 
-from gan_tfc.coding.quantiser import _REACH, RATE_WEIGHT
+from gan_tfc.coding.quantiser import RATE_WEIGHT, REACH
 from gan_tfc.coding.tables import CodingTables
 from gan_tfc.export.tensorflow_codec.tables import shared_function, shared_table
 
@@ -18,7 +18,7 @@ class GraphQuantiser:
     """
 
     def __init__(self, tables: CodingTables, rate_weight: float = RATE_WEIGHT):
-        costs = tables.cost_matrix(-_REACH, _REACH) * np.float32(rate_weight)
+        costs = tables.cost_matrix(-REACH, REACH) * np.float32(rate_weight)
         self._costs = shared_table(costs.astype(np.float32).reshape(-1))
         self._width = costs.shape[1]
 
@@ -27,7 +27,7 @@ class GraphQuantiser:
         """Residuals in steps, float32, and their table rows, both `(n,)` -> int32 symbols."""
         nearest = tf.floor(tf.abs(residual) + 0.5)
         symbols = tf.sign(residual) * nearest
-        at = tf.where((nearest > 0) & (nearest <= _REACH))
+        at = tf.where((nearest > 0) & (nearest <= REACH))
         away, chosen, rows = (tf.gather_nd(x, at) for x in (residual, symbols, rows))
         best = self._cost(away, chosen, rows)
         for candidate in (chosen - tf.sign(chosen), tf.zeros_like(chosen)):
@@ -37,5 +37,5 @@ class GraphQuantiser:
         return tf.cast(tf.tensor_scatter_nd_update(symbols, at, chosen), tf.int32)
 
     def _cost(self, away, candidate, rows):
-        entries = rows * self._width + _REACH + tf.cast(candidate, tf.int32)
+        entries = rows * self._width + REACH + tf.cast(candidate, tf.int32)
         return tf.square(away - candidate) + tf.gather(self._costs, entries)

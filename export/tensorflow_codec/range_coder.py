@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan_tfc.coding.tables import MAX_GAMMA_BITS, CodingTables
-from gan_tfc.entropy_models.tfc_coder import _cost_bounds, make_coder
+from gan_tfc.entropy_models.tfc_coder import cost_bounds, make_coder
 from gan_tfc.export.tensorflow_codec.checks import Checks
 from gan_tfc.export.tensorflow_codec.header import AGAIN
 from gan_tfc.export.tensorflow_codec.tables import shared_function, shared_table
@@ -50,7 +50,7 @@ class GraphCoder:
         self.lookup = shared_table(tables.flat())
         self._offset = shared_table(tables.offset)
         self._escape = shared_table(tables.escape_index())
-        costs, start = _cost_bounds(tables)
+        costs, start = cost_bounds(tables)
         self._costs, self._start = shared_table(costs), shared_table(start.astype(np.int32))
 
     def encoder(self) -> "GraphEncoder":

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from gan_tfc.coding import steps
 from gan_tfc.coding.integer_network import SCALE_INDEXES
-from gan_tfc.coding.scan import _MAX_SYMBOL
+from gan_tfc.coding.scan import MAX_SYMBOL
 from gan_tfc.export.tensorflow_codec import contexts, wavelet
 from gan_tfc.export.tensorflow_codec.networks import ContextGraphs
 from gan_tfc.export.tensorflow_codec.passes import coarsest_octave
@@ -82,4 +82,4 @@ def _coarsest_to_fixed(symbols, code):
 
 
 def _clipped(symbols):
-    return tf.clip_by_value(symbols, -_MAX_SYMBOL, _MAX_SYMBOL)
+    return tf.clip_by_value(symbols, -MAX_SYMBOL, MAX_SYMBOL)

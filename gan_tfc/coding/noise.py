@@ -13,8 +13,10 @@ positions lets a picture be decoded in tiles.
 
 import numpy as np
 
-_ROW, _COLUMN, _CHANNEL = (np.uint32(x) for x in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D))
-_FIRST, _SECOND = np.uint32(0x2C1B3C6D), np.uint32(0x297A2D39)
+#: Of row, column and channel.
+PLACE_FACTORS = tuple(np.uint32(x) for x in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D))
+#: Of the two rounds of mixing.
+MIXING_FACTORS = tuple(np.uint32(x) for x in (0x2C1B3C6D, 0x297A2D39))
 
 
 def position_noise(height: int, width: int, channels: int, top: int = 0, left: int = 0) -> np.ndarray:
@@ -25,11 +27,13 @@ def position_noise(height: int, width: int, channels: int, top: int = 0, left: i
         channels: values at each position.
         top, left: position of the tile's first element in the picture.
     """
-    rows = np.arange(top, top + height, dtype=np.uint32)[:, None, None] * _ROW
-    columns = np.arange(left, left + width, dtype=np.uint32)[:, None] * _COLUMN
-    h = rows + columns + np.arange(channels, dtype=np.uint32) * _CHANNEL
-    h = (h ^ (h >> np.uint32(15))) * _FIRST
-    h = (h ^ (h >> np.uint32(12))) * _SECOND
+    row, column, channel = PLACE_FACTORS
+    first, second = MIXING_FACTORS
+    rows = np.arange(top, top + height, dtype=np.uint32)[:, None, None] * row
+    columns = np.arange(left, left + width, dtype=np.uint32)[:, None] * column
+    h = rows + columns + np.arange(channels, dtype=np.uint32) * channel
+    h = (h ^ (h >> np.uint32(15))) * first
+    h = (h ^ (h >> np.uint32(12))) * second
     h ^= h >> np.uint32(15)
     signed = (h >> np.uint32(24)).astype(np.uint8).view(np.int8)
     return (signed.astype(np.float32) + np.float32(0.5)) * np.float32(1 / 128)

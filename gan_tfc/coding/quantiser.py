@@ -8,7 +8,7 @@ from gan_tfc.coding.tables import CodingTables
 #: Distortion, in steps squared, that one bit is worth; see benchmarks/rate_weight.py.
 RATE_WEIGHT = 0.11
 
-_REACH = 15
+REACH = 15
 
 
 class Quantiser:
@@ -23,19 +23,19 @@ class Quantiser:
     """
 
     def __init__(self, tables: CodingTables, rate_weight: float = RATE_WEIGHT):
-        costs = tables.cost_matrix(-_REACH, _REACH) * np.float32(rate_weight)
+        costs = tables.cost_matrix(-REACH, REACH) * np.float32(rate_weight)
         # Magnitudes beyond the reach are rounded: there, neighbours cost about the same.
         self._costs = np.ascontiguousarray(costs, np.float32).reshape(-1)
-        self._width = 2 * _REACH + 1
+        self._width = 2 * REACH + 1
 
     def __call__(self, residual: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Residuals in steps and their table rows, one-dimensional -> int32 symbols."""
         nearest = np.floor(np.abs(residual) + np.float32(0.5)).astype(np.int32)
         symbols = np.where(residual < 0, -nearest, nearest)
-        at = np.flatnonzero((nearest > 0) & (nearest <= _REACH))
+        at = np.flatnonzero((nearest > 0) & (nearest <= REACH))
         if not at.size:
             return symbols
-        chosen, away, row = symbols[at], residual[at], rows[at] * self._width + _REACH
+        chosen, away, row = symbols[at], residual[at], rows[at] * self._width + REACH
         best = np.square(away - chosen) + self._costs[row + chosen]
         for candidate in (chosen - np.sign(chosen), np.zeros_like(chosen)):
             cost = np.square(away - candidate) + self._costs[row + candidate]

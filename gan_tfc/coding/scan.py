@@ -32,7 +32,7 @@ SymbolSource = Callable[[int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 COARSEST = -1
 TABLE_ROWS = SCALE_INDEXES + 3 * (steps.MAX_OCTAVE - steps.MIN_OCTAVE + 1)
-_MAX_SYMBOL = 2**17
+MAX_SYMBOL = 2**17
 
 #: A stream has four sections: the coarsest band with all levels that an eighth-size picture needs,
 #: then one for each finer level.
@@ -149,4 +149,4 @@ def _coded(parameters, strip, places):
 
 def _clipped(symbols: np.ndarray) -> np.ndarray:
     """A hostile stream may hold symbols up to 2**30; arithmetic is bounded here, once for all."""
-    return np.minimum(np.maximum(symbols, -_MAX_SYMBOL), _MAX_SYMBOL)
+    return np.minimum(np.maximum(symbols, -MAX_SYMBOL), MAX_SYMBOL)

@@ -83,7 +83,7 @@ class TFCCoder:
         with self._tf.device("/CPU:0"):  # the ops have no other kernels
             self._lookup = self._tf.constant(tables.flat())
         self._escape = tables.escape_index()
-        self._costs, self._start = _cost_bounds(tables)
+        self._costs, self._start = cost_bounds(tables)
 
     def encoder(self) -> "TFCEncoder":
         """Start an empty stream."""
@@ -195,7 +195,7 @@ def _import_ops():
         ) from error
 
 
-def _cost_bounds(tables: CodingTables) -> tuple[np.ndarray, np.ndarray]:
+def cost_bounds(tables: CodingTables) -> tuple[np.ndarray, np.ndarray]:
     """Upper bound of the bits of every index of every row, and where each row begins.
 
     Of an interval of `size` >= 2^16, a count c of 2^P leaves at least max(1, x - 1) where

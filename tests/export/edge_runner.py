@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a bundle's edge.py where nothing but NumPy and its runtime may be imported.
 
-Usage: python edge_runner.py BUNDLE ARRAYS.npz RESULTS.npz [RUNTIME ...]
+Usage: python edge_runner.py BUNDLE ARRAYS.npz RESULTS.npz [MODULE ...] [--reference-kernels]
 
-ARRAYS holds pictures ``image/<name>`` and streams ``stream/<name>``; RESULTS what becomes of them:
-``encoded/<name>`` a stream at quality 40, and of every stream, those too, ``latents/<name>``, flat, and
-``pixels/<name>/<realism>``; ``tiled/<name>`` is the picture decoded in pieces.
+ARRAYS holds a ``quality``, pictures ``image/<name>`` and streams ``stream/<name>``; RESULTS has of the
+pictures ``encoded/<name>``, a stream, and of every stream, those too, ``latents/<name>``, all integers,
+``preview/<name>``, ``pixels/<name>/<realism>`` and ``tiled/<name>``, the picture decoded in pieces. Without
+modules no pixels are made. Reference kernels are TFLite's own, without XNNPACK.
 """
 
+import functools
 import importlib.abc
 import sys
 
@@ -28,17 +30,24 @@ class Refuse(importlib.abc.MetaPathFinder):
 
 
 def main(bundle, source, target, *runtimes):
+    reference = "--reference-kernels" in runtimes
+    runtimes = [name for name in runtimes if not name.startswith("--")]
     hidden = {"ai_edge_litert", "tflite_runtime", "onnxruntime"} - set(runtimes)
     sys.meta_path.insert(0, Refuse((*FORBIDDEN, *hidden)))
     sys.path.insert(0, bundle)
     import edge
 
+    if reference:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        edge._lite_interpreter = lambda: functools.partial(Interpreter, experimental_op_resolver_type=kernels)
     codec, arrays, results = edge.EdgeCodec(bundle), dict(np.load(source)), {}
     pieces = edge.EdgeCodec(bundle, tiled=True)
-    streams = {}
+    streams, quality = {}, float(arrays.pop("quality"))
     for key, array in arrays.items():
         kind, _, name = key.partition("/")
-        streams[name] = array.tobytes() if kind == "stream" else codec.compress(array, 40)
+        streams[name] = array.tobytes() if kind == "stream" else codec.compress(array, quality)
         if kind == "image":
             results[f"encoded/{name}"] = np.frombuffer(streams[name], np.uint8)
     for name, data in streams.items():
