@@ -21,10 +21,9 @@ from gan_tfc import __version__
 from gan_tfc.coding.codec_file import write_codec_file
 from gan_tfc.errors import GanTfcError
 from gan_tfc.export.calibration import Samples
-from gan_tfc.export.card import bundle_card
+from gan_tfc.export.card import MANIFEST, bundle_card
 from gan_tfc.export.targets import TARGETS
 
-MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 
 
@@ -59,7 +58,6 @@ def export_codec(codec, folder, format="tflite", precision="float32", photos=Non
         scratch.chmod(0o755)
         (scratch / "codec.bin").write_bytes(write_codec_file(codec.name, codec.version, frozen))
         graphs = target.write(codec, scratch, precision, samples)
-        (scratch / "README.md").write_text(bundle_card(codec, target, precision, samples, scratch))
         manifest = {
             "format_version": FORMAT_VERSION,
             "target": format,
@@ -70,9 +68,10 @@ def export_codec(codec, folder, format="tflite", precision="float32", photos=Non
             "gan_tfc": __version__,
             "licence": _licence(codec),
             **graphs,
-            "files": _records(scratch),
         }
-        (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        _write_manifest(scratch, manifest)  # the card runs the bundle
+        (scratch / "README.md").write_text(bundle_card(codec, target, precision, samples, scratch))
+        _write_manifest(scratch, manifest)
         if folder.exists():
             folder.rmdir()
         os.replace(scratch, folder)
@@ -96,9 +95,14 @@ def _licence(codec) -> dict:
     return {"code": "Apache-2.0", "weights": "as stated by who trained them"}
 
 
+def _write_manifest(folder, manifest):
+    text = json.dumps({**manifest, "files": _records(folder)}, indent=1)
+    (folder / MANIFEST).write_text(text + "\n")
+
+
 def _records(folder) -> dict:
     """Bytes and SHA-256 of every file, by path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,

@@ -12,6 +12,7 @@ from PIL import Image
 
 from gan_tfc.errors import GanTfcError
 from gan_tfc.evaluation import metrics
+from gan_tfc.evaluation.rivals import JPEG, best_within
 from gan_tfc.images import read_image
 
 #: Photos that scikit-image's wheel carries (its other ones would be downloaded).
@@ -156,22 +157,15 @@ def jpeg_within(image: np.ndarray, max_bytes: int) -> tuple[int, bytes]:
     Returns:
         Quality 1..100 and the file; quality 1 when even that is larger.
     """
-    picture = Image.fromarray(image)
+    qualities = {}
 
     def encode(quality):
-        file = io.BytesIO()
-        picture.save(file, "JPEG", quality=quality, subsampling="4:2:0", optimize=True)
-        return file.getvalue()
+        data = JPEG.encode(image, quality)
+        qualities[data] = quality
+        return data
 
-    fits, data, too_big = 1, encode(1), 101
-    while too_big - fits > 1:
-        middle = (fits + too_big) // 2
-        candidate = encode(middle)
-        if len(candidate) <= max_bytes:
-            fits, data = middle, candidate
-        else:
-            too_big = middle
-    return fits, data
+    data = best_within(encode, max_bytes, lowest=1)
+    return qualities[data], data
 
 
 def psnr(image: np.ndarray, decoded: np.ndarray) -> float:

@@ -8,7 +8,7 @@ A `Work` is done by each runtime in a process of its own, in one go. What it fin
                                 each level, finest picture
     pixels/<name>/<realism>     decoded picture at realism 0 and 1, of runtimes that have a synthesis network
 
-Streams that a runtime wrote itself are decoded, too.
+Streams that a runtime wrote itself are decoded, too, unless told otherwise.
 """
 
 import importlib.util
@@ -44,17 +44,19 @@ class Work:
         images: uint8 `(H, W, 3)` by name, encoded at `quality`.
         streams: bytes by name.
         quality: 1 to 100.
+        decode: whether streams of `images` are decoded, too.
     """
 
     images: dict[str, np.ndarray] = field(default_factory=dict)
     streams: dict[str, bytes] = field(default_factory=dict)
     quality: float = 50
+    decode: bool = True
 
     def save(self, path):
         """As the runners read it."""
         arrays = {f"image/{name}": image for name, image in self.images.items()}
         arrays |= {f"stream/{name}": np.frombuffer(data, np.uint8) for name, data in self.streams.items()}
-        np.savez(path, quality=np.array(self.quality), **arrays)
+        np.savez(path, quality=np.array(self.quality), decode=np.array(self.decode), **arrays)
 
 
 class Bench:
@@ -169,8 +171,11 @@ def _saved_model(bench, work, scratch):
         }
         streams[name] = np.array(f"{number}/stream")
         number += 1
-    encoded = len(streams)
-    streams |= {name: np.frombuffer(data, np.uint8) for name, data in work.streams.items()}
+    written = dict(streams) if work.decode else {}
+    encoded, streams = (
+        streams,
+        written | {name: np.frombuffer(data, np.uint8) for name, data in work.streams.items()},
+    )
     asked = {}
     for name, stream in streams.items():
         asked[f"latents/{name}"] = number
@@ -185,7 +190,7 @@ def _saved_model(bench, work, scratch):
     runner = [sys.executable, RUNNERS / "saved_model_runner.py", folder, scratch / "in.npz"]
     call([str(x) for x in (*runner, scratch / "out.npz", "tensorflow_compression_ops")])
     found = dict(np.load(scratch / "out.npz"))
-    results = {f"encoded/{name}": found[f"{i}/stream"] for i, name in enumerate(list(streams)[:encoded])}
+    results = {f"encoded/{name}": found[f"{i}/stream"] for i, name in enumerate(encoded)}
     levels = bench.codec.tables().contexts.levels
     for key, i in asked.items():
         if key.startswith("pixels/"):
@@ -206,8 +211,9 @@ def _c(bench, work, scratch):
         Image.fromarray(image).save(scratch / f"{i}.ppm")
         target = scratch / f"{i}.gtc"
         call([str(x) for x in (program, "compress", codec, scratch / f"{i}.ppm", target, work.quality)])
-        streams[name] = target.read_bytes()
-        results[f"encoded/{name}"] = np.frombuffer(streams[name], np.uint8)
+        results[f"encoded/{name}"] = np.fromfile(target, np.uint8)
+        if work.decode:
+            streams[name] = target.read_bytes()
     for i, (name, data) in enumerate(streams.items()):
         source, target = scratch / f"s{i}.gtc", scratch / f"s{i}.i32"
         source.write_bytes(data)
@@ -218,13 +224,15 @@ def _c(bench, work, scratch):
 
 def _javascript(bench, work, scratch):
     node, codec, jobs, targets = require_program("node"), str(bench.codec_file()), [], {}
-    streams = {}
+    streams, encoded = {}, {}
     for i, (name, image) in enumerate(work.images.items()):
         (scratch / f"{i}.rgb").write_bytes(np.ascontiguousarray(image).tobytes())
-        streams[name] = scratch / f"{i}.gtc"
+        encoded[name] = scratch / f"{i}.gtc"
+        if work.decode:
+            streams[name] = encoded[name]
         size = {"height": image.shape[0], "width": image.shape[1]}
         job = {"call": "encode", "codec": codec, "image": str(scratch / f"{i}.rgb"), **size}
-        jobs.append({**job, "quality": work.quality, "out": str(streams[name])})
+        jobs.append({**job, "quality": work.quality, "out": str(encoded[name])})
     for i, (name, data) in enumerate(work.streams.items()):
         streams[name] = scratch / f"s{i}.gtc"
         streams[name].write_bytes(data)
@@ -238,8 +246,8 @@ def _javascript(bench, work, scratch):
     if errors := [x for x in told if isinstance(x, dict) and "error" in x]:
         raise RuntimeError(errors[0]["error"])
     results = {f"latents/{name}": np.fromfile(path, "<i4") for name, path in targets.items()}
-    for name in work.images:
-        results[f"encoded/{name}"] = np.frombuffer(streams[name].read_bytes(), np.uint8)
+    for name, path in encoded.items():
+        results[f"encoded/{name}"] = np.fromfile(path, np.uint8)
     return results
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage A2: fidelity of the reconstruction, for the synthesis network."""
+"""Fidelity of the reconstruction: the loss of stage A2, and PSNR while training."""
 
 import math
 
@@ -26,3 +26,14 @@ class Reconstruction:
         image = ops.cast(inputs["image"], "float32") / 255.0 - 0.5
         error = ops.mean(ops.square(outputs["reconstruction"] - image), axis=(1, 2, 3))
         return ops.mean(ops.log(error + self.floor)) * (10.0 / math.log(10.0))
+
+
+def psnr(reconstruction, image):
+    """PSNR in decibels of each picture of a batch, `(B,)`.
+
+    Args:
+        reconstruction: `(B, H, W, C)`, clipped to [-0.5, 0.5] first.
+        image: `(B, H, W, C)` in [-0.5, 0.5].
+    """
+    error = ops.mean(ops.square(ops.clip(reconstruction, -0.5, 0.5) - image), axis=(1, 2, 3))
+    return -10.0 / math.log(10.0) * ops.log(ops.maximum(error, 1e-10))

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stage B: a codec and its adversary as one Keras model."""
 
-import math
-
 import keras
 from keras import ops
 
 from gan_tfc.coding import steps
 from gan_tfc.losses.adversarial import gradient_norms
 from gan_tfc.losses.realism import Realism
+from gan_tfc.losses.reconstruction import psnr
 from gan_tfc.models.discriminators import DISCRIMINATORS
 from gan_tfc.models.latent_labels import LatentLabels
 from gan_tfc.models.synthesis import PATCH
@@ -180,9 +179,7 @@ class GANCodec(keras.Model):
         for name in ("perceptual", "adversarial", "discriminator"):
             self.trackers[name].update_state(y_pred[name])
         for name, key in (("psnr", "reconstruction"), ("base_psnr", "base")):
-            error = ops.mean(ops.square(ops.clip(y_pred[key], -0.5, 0.5) - y_pred["image"]), axis=(1, 2, 3))
-            decibels = -10.0 / math.log(10.0) * ops.log(ops.maximum(error, 1e-10))
-            self.trackers[name].update_state(decibels)
+            self.trackers[name].update_state(psnr(y_pred[key], y_pred["image"]))
         self.trackers["told_apart"].update_state(self._told_apart(y_pred))
         return self.get_metrics_result()
 

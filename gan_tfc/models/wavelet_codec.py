@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trainable wavelet codec: a fixed transform, learned contexts, a learned synthesis."""
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
@@ -15,6 +13,7 @@ from gan_tfc.entropy_models.context_network import ContextNetwork
 from gan_tfc.entropy_models.deep_factorized import DeepFactorizedBottleneck
 from gan_tfc.layers.colour import rgb_to_ycc, ycc_to_rgb
 from gan_tfc.layers.wavelet import analyse, merge_level
+from gan_tfc.losses.reconstruction import psnr
 from gan_tfc.models.synthesis import PATCH, SynthesisNetwork
 
 PLANES = 3
@@ -249,9 +248,7 @@ class WaveletCodec(keras.Model):
             (self.base_psnr_tracker, "base"),
             (self.psnr_tracker, "reconstruction"),
         ):
-            picture = ops.clip(y_pred[key], -0.5, 0.5)
-            error = ops.mean(ops.square(picture - image), axis=(1, 2, 3))
-            tracker.update_state(-10.0 / math.log(10.0) * ops.log(ops.maximum(error, 1e-10)))
+            tracker.update_state(psnr(y_pred[key], image))
         return self.get_metrics_result()
 
     def get_config(self):

@@ -11,27 +11,31 @@ import sys
 import numpy as np
 
 import gan_tfc
+from gan_tfc.coding import container
 
 
-def integers(codec, data):
-    """All integers of a stream, flat."""
-    first, *steps = codec.symbols(data)
+def integers(steps):
+    """All integers of a scan, flat."""
+    first, *steps = steps
     parts = [x for step in steps for x in (step.values, step.scales)]
     return np.concatenate([x.ravel() for x in (first.picture, *parts, steps[-1].picture)])
 
 
 def main(preset, engine, source, target):
     codec, arrays, results, streams = gan_tfc.load(preset, engine), dict(np.load(source)), {}, {}
-    quality = float(arrays.pop("quality"))
+    quality, decode = float(arrays.pop("quality")), bool(arrays.pop("decode"))
     for key, array in arrays.items():
         kind, _, name = key.partition("/")
-        streams[name] = array.tobytes() if kind == "stream" else codec.compress(array, quality)
+        data = array.tobytes() if kind == "stream" else codec.compress(array, quality)
         if kind == "image":
-            results[f"encoded/{name}"] = np.frombuffer(streams[name], np.uint8)
+            results[f"encoded/{name}"] = np.frombuffer(data, np.uint8)
+        if kind == "stream" or decode:
+            streams[name] = data
     for name, data in streams.items():
-        results[f"latents/{name}"] = integers(codec, data)
+        steps, (header, _) = codec.symbols(data), container.parse_header(data)
+        results[f"latents/{name}"] = integers(steps)
         for realism in (0.0, 1.0):
-            results[f"pixels/{name}/{realism:g}"] = codec.decompress(data, realism)
+            results[f"pixels/{name}/{realism:g}"] = codec.to_pixels(steps[-1].picture, header, realism)
     np.savez(target, **results)
 
 

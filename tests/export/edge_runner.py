@@ -3,10 +3,11 @@
 
 Usage: python edge_runner.py BUNDLE ARRAYS.npz RESULTS.npz [MODULE ...] [--reference-kernels]
 
-ARRAYS holds a ``quality``, pictures ``image/<name>`` and streams ``stream/<name>``; RESULTS has of the
-pictures ``encoded/<name>``, a stream, and of every stream, those too, ``latents/<name>``, all integers,
-``preview/<name>``, ``pixels/<name>/<realism>`` and ``tiled/<name>``, the picture decoded in pieces. Without
-modules no pixels are made. Reference kernels are TFLite's own, without XNNPACK.
+ARRAYS holds a ``quality``, pictures ``image/<name>``, streams ``stream/<name>`` and whether to ``decode``
+those of the pictures, too; RESULTS has of the pictures ``encoded/<name>``, a stream, and of streams
+``latents/<name>``, all integers, ``preview/<name>``, ``pixels/<name>/<realism>`` and ``tiled/<name>``, the
+picture decoded in pieces. Without modules no pixels are made. Reference kernels are TFLite's own, without
+XNNPACK.
 """
 
 import functools
@@ -44,12 +45,14 @@ def main(bundle, source, target, *runtimes):
         edge._lite_interpreter = lambda: functools.partial(Interpreter, experimental_op_resolver_type=kernels)
     codec, arrays, results = edge.EdgeCodec(bundle), dict(np.load(source)), {}
     pieces = edge.EdgeCodec(bundle, tiled=True)
-    streams, quality = {}, float(arrays.pop("quality"))
+    streams, quality, decode = {}, float(arrays.pop("quality")), bool(arrays.pop("decode"))
     for key, array in arrays.items():
         kind, _, name = key.partition("/")
-        streams[name] = array.tobytes() if kind == "stream" else codec.compress(array, quality)
+        data = array.tobytes() if kind == "stream" else codec.compress(array, quality)
         if kind == "image":
-            results[f"encoded/{name}"] = np.frombuffer(streams[name], np.uint8)
+            results[f"encoded/{name}"] = np.frombuffer(data, np.uint8)
+        if kind == "stream" or decode:
+            streams[name] = data
     for name, data in streams.items():
         steps = codec.symbols(data)
         results[f"latents/{name}"] = np.concatenate(
@@ -61,9 +64,11 @@ def main(bundle, source, target, *runtimes):
         )
         results[f"preview/{name}"] = codec.preview(data, 8)
         if runtimes:
+            # What `decompress` does with a stream once it is decoded.
+            picture, (header, _) = steps[-1].picture, edge.parse_header(data)
             for realism in (0.0, 1.0):
-                results[f"pixels/{name}/{realism:g}"] = codec.decompress(data, realism)
-            results[f"tiled/{name}"] = pieces.decompress(data)
+                results[f"pixels/{name}/{realism:g}"] = codec.to_pixels(picture, header, realism)
+            results[f"tiled/{name}"] = pieces.to_pixels(picture, header, 1.0)
     assert not {name for name in FORBIDDEN if name in sys.modules}
     np.savez(target, **results)
 

@@ -56,7 +56,11 @@ def results(bundle_of, photo_codec, pictures, wide, tmp_path_factory):
     def run(case):
         format, precision, modules = CASES[case]
         folder = tmp_path_factory.mktemp("edge")
-        arrays = {"quality": np.array(40), **{f"image/{name}": x for name, x in pictures.items()}}
+        arrays = {
+            "quality": np.array(40),
+            "decode": np.array(True),
+            **{f"image/{name}": x for name, x in pictures.items()},
+        }
         if modules:
             arrays["image/wide"] = wide
         for name, image in pictures.items():
