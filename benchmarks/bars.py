@@ -41,7 +41,7 @@ TARGETS_BPP = (0.15, 0.3, 0.7, 1.5)
 #: In percent; of presets that are not named, the first.
 BD_LIMITS = {
     "": {"JPEG": -45, "WebP": -15},
-    "photo_mobile@2": {"JPEG": -50, "WebP": -22, "AVIF": -3},
+    **dict.fromkeys(("photo_mobile@2", "photo_mobile@3"), {"JPEG": -50, "WebP": -22, "AVIF": -3}),
 }
 #: Where realism is measured, in bits a pixel.
 REALISM_BPP = (0.13, 0.31)

@@ -89,10 +89,11 @@ def _licence(codec) -> dict:
     """Of the code that travels along, and of the weights where they are a shipped preset's."""
     from gan_tfc.zoo import registry
 
+    stated = {"code": "Apache-2.0", "weights": "as stated by who trained them"}
     for record in registry.list_presets(codec.name):
         if record["version"] == codec.version and record["tables_digest"] == codec.tables().digest.hex():
-            return record["licence"]
-    return {"code": "Apache-2.0", "weights": "as stated by who trained them"}
+            return record.get("licence", stated)
+    return stated
 
 
 def _write_manifest(folder, manifest):

@@ -37,7 +37,7 @@ from gan_tfc.coding.tables import MAX_GAMMA_BITS, MAX_PRECISION, CodingTables
 from gan_tfc.errors import GanTfcError
 
 _OPS = "tensorflow_compression_ops"
-_CHUNK = 1 << 15
+_CHUNK = 1 << 16
 _BYTES_PER_SYMBOL = 16
 _MEND = "pip install 'gan_tfc[tfc]', or use engine='portable'."
 
