@@ -5,39 +5,54 @@ import os
 
 from gan_tfc.codec import Codec
 from gan_tfc.coding import container
-from gan_tfc.errors import GanTfcError
+from gan_tfc.errors import GanTfcError, PresetError
 from gan_tfc.streams import describe, read_preview_prefix, stream_bytes
 from gan_tfc.zoo import registry
+from gan_tfc.zoo.cache import cached_names
 
 
-def load(name: str = "photo_mobile", engine: str = "auto") -> Codec:
+def load(name: str = "photo_mobile", engine: str = "auto", progress=None) -> Codec:
     """A codec by name.
 
     Args:
-        name: "photo_mobile" (its newest version), "photo_mobile@1", or a preset folder
-            "path:./my_codec".
+        name: "photo_mobile" (its newest version), "photo_mobile@1", a preset folder
+            "path:./my_codec", or a preset of another zoo "https://host/zoo#menu@1" (http:// and file://,
+            too; see `gan_tfc.zoo.remote`), which is fetched once and kept in the user's cache
+            (`GAN_TFC_CACHE` names another folder). Without a network the copy there is used.
         engine: range coder: "auto", "tfc" or "portable"; streams do not depend on it.
+        progress: of a download: called with the bytes that are here and those of all files (or None).
 
     Returns:
         A `Codec`. Each call returns a new one, so training it changes nobody else's.
 
     Raises:
-        PresetError: no such preset or version, or a damaged folder.
+        PresetError: no such preset or version, a damaged folder, or a failed download.
     """
-    return registry.load(name, engine)
+    return registry.load(name, engine, progress)
 
 
-def list_presets(pattern: str = "*") -> list[dict]:
-    """Records of the shipped presets whose name matches a shell pattern, such as "photo_*".
+def list_presets(pattern: str = "*", zoo: str | None = None) -> list[dict]:
+    """Records of presets whose name matches a shell pattern, such as "photo_*".
+
+    Args:
+        pattern: of names.
+        zoo: address of another zoo, such as "https://host/zoo"; default the shipped presets.
 
     Returns:
-        Dicts with name, version, licence, parameters, kmac_per_pixel and measured points.
+        Dicts with name, version, parameters, kmac_per_pixel; of shipped presets also licence and measured
+        points, of other zoos what their index says.
+
+    Raises:
+        PresetError: there is no zoo at that address.
     """
-    return registry.list_presets(pattern)
+    return registry.list_presets(pattern, zoo)
 
 
 def decompress(data, realism: float = 1.0):
     """Decode a `.gtc` stream; it names the preset that wrote it.
+
+    Nothing is downloaded: a stream of another zoo's preset is decoded by
+    `gan_tfc.load("https://host/zoo#menu@1").decompress(data)`.
 
     Args:
         data: bytes of the stream, or the path of a file.
@@ -96,4 +111,17 @@ def info(data) -> dict:
 
 
 def _codec_of(header) -> Codec:
-    return registry.shared(f"{header.preset}@{header.preset_version}")
+    name, version = header.preset, header.preset_version
+    full = f"{name}@{version}"
+    if version in registry.available().get(name, ()):
+        return registry.shared(full)
+    try:
+        registry.find(full)
+    except PresetError as error:
+        # Whose preset of that name it is, a stream cannot say.
+        cached = cached_names(name, version) or [f"URL#{full}"]
+        raise PresetError(
+            f"{error} The stream is of another zoo or folder: decode it with "
+            f"gan_tfc.load({cached[0]!r}).decompress(data), on the command line with --preset {cached[0]}."
+        ) from error
+    return registry.shared(full)

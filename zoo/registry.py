@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Presets by name: ``zoo/<name>/<version>/`` beside this file."""
 
-import difflib
 import fnmatch
 import functools
 import json
@@ -10,19 +9,23 @@ from pathlib import Path
 from gan_tfc import _backend_explained
 from gan_tfc.codec import Codec
 from gan_tfc.errors import PresetError
+from gan_tfc.zoo import index, names
+from gan_tfc.zoo.index import METADATA
 
-METADATA = "metadata.json"
+__all__ = ["INDEX", "METADATA", "ROOT", "available", "find", "list_presets", "load", "make_index", "shared"]
+
 ROOT = Path(__file__).parent
-INDEX = ROOT / "index.json"
+INDEX = ROOT / index.INDEX
 
 
-def load(name: str, engine: str = "auto") -> Codec:
+def load(name: str, engine: str = "auto", progress=None) -> Codec:
     """See `gan_tfc.load`."""
+    folder = find(name, progress)
     # Listing presets must not wait for Keras.
     with _backend_explained():
         from gan_tfc.zoo.preset import load_preset
 
-    return load_preset(find(name), engine)
+    return load_preset(folder, engine)
 
 
 @functools.lru_cache(maxsize=4)
@@ -31,53 +34,46 @@ def shared(name: str) -> Codec:
     return load(name)
 
 
-def find(name: str) -> Path:
+def find(name: str, progress=None) -> Path:
     """The folder of a preset.
 
     Args:
-        name: "name", "name@version" or "path:FOLDER".
+        name: "name", "name@version", "path:FOLDER", or "URL#name" or "URL#name@version" of another zoo.
+        progress: see `gan_tfc.zoo.remote.find`.
 
     Raises:
-        PresetError: unknown, with the nearest names.
+        PresetError: unknown, with the nearest names, or not to be had.
     """
     if name.startswith("path:"):
         return Path(name[5:])
-    bare, at, version = name.partition("@")
-    versions = available().get(bare)
-    if versions is None:
-        # A folder of that name must not load by accident in place of a preset, nor the reverse.
-        if "/" in name or Path(name).is_dir():
-            raise PresetError(f"Expected a preset name, received {name!r}; for a folder write path:{name}.")
-        near = difflib.get_close_matches(bare, available(), n=1)
-        known = ", ".join(f"{n}@{v[-1]}" for n, v in sorted(available().items())) or "none"
-        hint = f"did you mean {near[0]!r}?" if near else f"available: {known}."
-        raise PresetError(f"There is no preset {bare!r}; {hint}")
-    if not at:
-        return ROOT / bare / str(versions[-1])
-    if not version.isdecimal() or int(version) not in versions:
-        have = ", ".join(map(str, versions))
-        raise PresetError(f"There is no version {version!r} of preset {bare!r}; available: {have}.")
-    return ROOT / bare / str(int(version))
+    if names.is_remote(name):
+        from gan_tfc.zoo import remote
+
+        return remote.find(name, progress)
+    versions = available()
+    # A folder of that name must not load by accident in place of a preset, nor the reverse.
+    if name.partition("@")[0] not in versions and ("/" in name or Path(name).is_dir()):
+        raise PresetError(f"Expected a preset name, received {name!r}; for a folder write path:{name}.")
+    bare, version = names.choose(name, versions)
+    return ROOT / bare / str(version)
 
 
 def available() -> dict[str, list[int]]:
     """Versions of each shipped preset, ascending."""
-    found: dict[str, list[int]] = {}
-    for path in ROOT.glob(f"*/*/{METADATA}"):
-        if path.parent.name.isdecimal():
-            found.setdefault(path.parent.parent.name, []).append(int(path.parent.name))
-    return {name: sorted(versions) for name, versions in found.items()}
+    return index.presets_in(ROOT)
 
 
-def list_presets(pattern: str = "*") -> list[dict]:
+def list_presets(pattern: str = "*", zoo: str | None = None) -> list[dict]:
     """See `gan_tfc.list_presets`."""
-    return [record for record in json.loads(INDEX.read_text()) if fnmatch.fnmatch(record["name"], pattern)]
+    if zoo is None:
+        records = json.loads(INDEX.read_text())
+    else:
+        from gan_tfc.zoo import remote
+
+        records = remote.list_records(zoo)
+    return [record for record in records if fnmatch.fnmatch(record["name"], pattern)]
 
 
 def make_index() -> str:
-    """The text of `index.json`: the metadata of all presets, by name and version."""
-    records = []
-    for name, versions in sorted(available().items()):
-        for version in versions:
-            records.append(json.loads((ROOT / name / str(version) / METADATA).read_text()))
-    return json.dumps(records, indent=1) + "\n"
+    """The text of the shipped `index.json`."""
+    return index.make_index(ROOT)
