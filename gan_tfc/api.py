@@ -113,15 +113,14 @@ def info(data) -> dict:
 def _codec_of(header) -> Codec:
     name, version = header.preset, header.preset_version
     full = f"{name}@{version}"
-    if version in registry.available().get(name, ()):
-        return registry.shared(full)
     try:
-        registry.find(full)
+        return registry.shared(full)
     except PresetError as error:
+        if version in registry.available().get(name, ()):
+            raise  # It is here, and damaged.
         # Whose preset of that name it is, a stream cannot say.
         cached = cached_names(name, version) or [f"URL#{full}"]
         raise PresetError(
             f"{error} The stream is of another zoo or folder: decode it with "
             f"gan_tfc.load({cached[0]!r}).decompress(data), on the command line with --preset {cached[0]}."
         ) from error
-    return registry.shared(full)

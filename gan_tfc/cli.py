@@ -15,6 +15,7 @@ from gan_tfc import GanTfcError, __version__
 from gan_tfc.commands import terminal
 from gan_tfc.commands.arguments import listed, number
 
+_PRESET_NAMES = "name, name@version, path:FOLDER, or URL#name@version of another zoo"
 _NAMES_WITH_A_DASH = "A file name that begins with '-' goes after '--'."
 
 
@@ -66,9 +67,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_zoo(commands)
     _add_demo(commands)
     _add_train(commands)
+    _add_finetune(commands)
     _add_freeze(commands)
     _add_export(commands)
     _add_eval(commands)
+    _add_archive(commands)
     return parser
 
 
@@ -148,17 +151,28 @@ def _add_info(commands):
 
 
 def _add_zoo(commands):
-    parser = _add(commands, "zoo", None, "Show and check the presets that come with gan_tfc")
+    parser = _add(commands, "zoo", None, "Show and check presets: those that come with gan_tfc, and others")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = _add(actions, "list", ("zoo", "list_presets"), "List the presets")
     listing.add_argument("pattern", nargs="?", default="*", metavar="NAME", help="such as photo_*")
+    listing.add_argument("--zoo", metavar="URL", help="those of another zoo, such as https://host/zoo")
     listing.add_argument("--json", action="store_true", help="print a JSON array")
     show = _add(actions, "show", ("zoo", "show"), "Print the card of a preset")
-    show.add_argument("name", metavar="NAME", help="name, name@version or path:FOLDER")
-    verify = _add(actions, "verify", ("zoo", "verify"), "Check the hashes and golden files of presets")
-    verify.add_argument(
-        "name", nargs="?", metavar="NAME", help="name, name@version or path:FOLDER; default all"
+    show.add_argument("name", metavar="NAME", help=_PRESET_NAMES)
+    verify = _add(
+        actions,
+        "verify",
+        ("zoo", "verify"),
+        "Check the hashes and golden files of presets, and that they compress as when they were made",
     )
+    verify.add_argument("name", nargs="?", metavar="NAME", help=f"{_PRESET_NAMES}; default all shipped ones")
+    verify.add_argument(
+        "--photos", metavar="FOLDER", help="measure the points that the card lists again, on these photos"
+    )
+    index = _add(
+        actions, "index", ("zoo", "index"), "Write index.json, which makes a folder a zoo for others"
+    )
+    index.add_argument("folder", metavar="FOLDER", help="holds presets as NAME/VERSION/")
 
 
 def _add_demo(commands):
@@ -206,6 +220,33 @@ def _add_train(commands):
     parser.add_argument("--list", action="store_true", help="list the built-in configurations")
 
 
+def _add_finetune(commands):
+    parser = _add(
+        commands,
+        "finetune",
+        ("finetune", "finetune"),
+        "Make a preset better on your own photos; old files decode, and better",
+        "A tenth of the photos, 2 to 32, is kept to measure with.",
+    )
+    parser.add_argument("preset", metavar="PRESET", help="name, name@version or path:FOLDER")
+    parser.add_argument("--data", required=True, metavar="FOLDER", help="folder of photos, or tfds:NAME")
+    parser.add_argument(
+        "--minutes", type=number(0.01), default=30.0, metavar="N", help="for all of it, default 30"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FOLDER", help="new folder, best .../NAME/VERSION"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="train what decides bits as well, and freeze new tables; old files then need the old preset",
+    )
+    parser.add_argument("--run", metavar="DIR", help="folder of the run; default FOLDER-run")
+    parser.add_argument("--resume", action="store_true", help="continue the run that was stopped")
+    parser.add_argument("--wandb", metavar="PROJECT", help="log to Weights & Biases, where it is installed")
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+
+
 def _add_freeze(commands):
     parser = _add(commands, "freeze", ("train", "freeze"), "Make a preset folder of a training run")
     parser.add_argument("run", metavar="RUN_DIR", help="folder that `gan-tfc train` wrote")
@@ -228,7 +269,7 @@ def _add_export(commands):
         ("export", "export"),
         "Write a preset as a bundle that other runtimes compress and decompress with",
     )
-    parser.add_argument("preset", metavar="PRESET", help="name, name@version or path:FOLDER")
+    parser.add_argument("preset", metavar="PRESET", help=_PRESET_NAMES)
     parser.add_argument("--format", choices=("tflite", "onnx", "saved_model"), default="tflite")
     parser.add_argument(
         "--precision",
@@ -260,7 +301,8 @@ def _add_eval(commands):
         type=listed(str),
         default=["photo_mobile"],
         metavar="NAME,...",
-        help="names, name@version or path:FOLDER; sizes are matched to the first; default photo_mobile",
+        help="names, name@version, path:FOLDER or URL#name@version; sizes are matched to the first; "
+        "default photo_mobile",
     )
     parser.add_argument(
         "--realism",
@@ -308,12 +350,106 @@ def _add_eval(commands):
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
+def _add_archive(commands):
+    parser = _add(commands, "archive", None, "Keep many photos in one file")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add_archive_add(actions)
+    for name, function, summary in (
+        ("list", "list_photos", "List the photos of an archive"),
+        ("extract", "extract", "Write photos of an archive to files"),
+        ("remove", "remove", "Remove photos from an archive"),
+        ("verify", "verify", "Check an archive's hashes, streams and, if asked, pictures"),
+        ("browse", "browse", "Show an archive in the browser, on this machine alone"),
+    ):
+        action = _add(actions, name, ("archive", function), summary)
+        action.add_argument("archive", metavar="ARCHIVE", help="such as menu.gtca")
+        if name in ("extract", "remove"):
+            action.add_argument(
+                "names",
+                nargs="*" if name == "extract" else "+",
+                metavar="NAME",
+                help="names or patterns such as 'soups/*'" + ("; default all" if name == "extract" else ""),
+            )
+        if name in ("extract", "verify", "browse"):
+            _preset(action, None, "default: the ones that the streams name")
+        _ARCHIVE_OPTIONS.get(name, lambda _: None)(action)
+
+
+def _add_archive_add(actions):
+    parser = _add(
+        actions, "add", ("archive", "add"), "Add photos to an archive, made if need be", _NAMES_WITH_A_DASH
+    )
+    parser.add_argument("archive", metavar="ARCHIVE", help="such as menu.gtca")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="photos, .gtc files and folders of them")
+    _preset(parser, "photo_mobile")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--quality", type=number(1, 100), metavar="Q", help="1 to 100, default 50")
+    target.add_argument("--max-bytes", type=number(1, kind=int), metavar="N", help="the best within N bytes")
+    _tags(parser, "for all these photos")
+    parser.add_argument(
+        "--force", action="store_true", help="replace photos of the same name, and compress anew"
+    )
+    parser.add_argument(
+        "--workers", type=number(1, kind=int), metavar="N", help="photos at a time, default cores and one"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+
+
+def _add_archive_list_options(parser):
+    parser.add_argument(
+        "pattern", nargs="?", metavar="PATTERN", help="part of a name, or a pattern such as 'soups/*'"
+    )
+    _tags(parser, "that photos must have")
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+
+
+def _add_archive_extract_options(parser):
+    parser.add_argument("-o", "--output", default=".", metavar="FOLDER", help="default the current one")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--format", choices=("png", "jpg", "webp"), default="png", help="default png")
+    how.add_argument("--stream", action="store_true", help="write the .gtc streams themselves")
+    parser.add_argument(
+        "--realism", type=number(0, 1), default=1.0, metavar="R", help="as for decompress, default 1"
+    )
+    _force(parser)
+
+
+def _add_archive_verify_options(parser):
+    parser.add_argument("--decode", action="store_true", help="decode every photo, too")
+
+
+def _add_archive_browse_options(parser):
+    parser.add_argument(
+        "--port", type=number(0, 65535, kind=int), default=0, metavar="N", help="default a free one"
+    )
+    parser.add_argument("--no-open", dest="open", action="store_false", help="only print the address")
+
+
+_ARCHIVE_OPTIONS = {
+    "list": _add_archive_list_options,
+    "extract": _add_archive_extract_options,
+    "verify": _add_archive_verify_options,
+    "browse": _add_archive_browse_options,
+}
+
+
+def _tags(parser, what):
+    parser.add_argument(
+        "--tag",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="T",
+        help=f"tags {what}; goes after the other arguments, or may be given several times",
+    )
+
+
 def _preset(parser, default, note=None):
     parser.add_argument(
         "--preset",
         default=default,
         metavar="NAME",
-        help=f"name, name@version or path:FOLDER; {note or f'default {default}'}",
+        help=f"{_PRESET_NAMES}; {note or f'default {default}'}",
     )
 
 

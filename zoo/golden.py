@@ -9,10 +9,12 @@
 
 Symbols are integers and equal on every machine. Pixels come out of a float network and may differ
 by rounding, so the decoded picture may be off by 1 of 255. Streams are decoded and never written
-again: another machine's encoder may choose other symbols, which is no fault.
+again: another machine's encoder may choose a few other symbols, which is no fault, but the picture
+compressed anew must have about the bytes and the PSNR of the golden streams.
 """
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -24,10 +26,13 @@ from gan_tfc.codec import Codec
 from gan_tfc.errors import GanTfcError, PresetError
 from gan_tfc.files import write_atomically
 from gan_tfc.images import read_image, write_image
+from gan_tfc.streams import describe
 
-INPUT, SYMBOLS = "input.png", "symbols.npz"
+FOLDER, INPUT, SYMBOLS = "golden", "input.png", "symbols.npz"
 #: Largest difference of a decoded picture, of 255.
 PIXEL_TOLERANCE = 1
+#: Of the picture compressed anew: of so small a stream a few other symbols are a few bytes.
+BYTES_TOLERANCE, SHARE_TOLERANCE, PSNR_TOLERANCE = 16, 0.01, 0.05
 
 
 def make_golden(codec: Codec, folder, image, qualities: Iterable[float]) -> None:
@@ -90,6 +95,37 @@ def check_golden(codec: Codec, folder) -> list[str]:
         except (GanTfcError, OSError) as error:
             problems.append(f"{folder / name}.gtc does not decode: {error}")
     return problems
+
+
+def check_points(codec: Codec, folder) -> list[str]:
+    """Compress the golden picture again, and compare bytes and PSNR with those of the golden streams.
+
+    Args:
+        codec: the preset as it is installed here.
+        folder: its `golden` folder, which passes `check_golden`.
+
+    Returns:
+        A sentence for each difference beyond the tolerances above.
+    """
+    image = read_image(Path(folder) / INPUT)
+    problems = []
+    for path in sorted(Path(folder).glob("q*.gtc")):
+        golden = path.read_bytes()
+        expected = _psnr(image, read_image(path.with_suffix(".png")))
+        data = codec.compress(image, describe(golden)["quality"])
+        found = _psnr(image, codec.decompress(data))
+        allowed = max(BYTES_TOLERANCE, SHARE_TOLERANCE * len(golden))
+        if abs(len(data) - len(golden)) > allowed or abs(found - expected) > PSNR_TOLERANCE:
+            problems.append(
+                f"{Path(folder) / INPUT}, compressed as {path.name}, has {len(data)} bytes and "
+                f"{found:.2f} dB, expected {len(golden)} and {expected:.2f}."
+            )
+    return problems
+
+
+def _psnr(image, decoded) -> float:
+    error = float(np.mean(np.square(image.astype(float) - decoded)))
+    return 10 * math.log10(255**2 / max(error, 1e-10))
 
 
 def _check_stream(codec, path, expected):

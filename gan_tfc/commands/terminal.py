@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import sys
+import unicodedata
 
 from gan_tfc.errors import GanTfcError
 
@@ -99,9 +100,42 @@ def native_silence():
             os.close(kept)
 
 
+def track(items, text: str):
+    """The items, with a bar that shows how many are done; only to a person at a terminal."""
+    progress = console(stderr=True)
+    if not progress.is_terminal:
+        return items
+    from rich.progress import track as bar
+
+    return bar(items, text, console=progress, transient=True)
+
+
+@contextlib.contextmanager
+def download_bar(text: str):
+    """A callback that shows how far a download is; None without a terminal."""
+    progress = console(stderr=True)
+    if not progress.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn()
+    with Progress(*columns, console=progress, transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def load(preset: str, engine: str = "auto"):
-    """`gan_tfc.load`, which takes seconds, under a status line."""
+    """`gan_tfc.load`, which takes seconds, under a status line or the bar of a download."""
     import gan_tfc
 
+    if "://" in preset:
+        with download_bar(f"loading {preset}") as progress:
+            return gan_tfc.load(preset, engine, progress)
     with status(f"loading {preset}"):
         return gan_tfc.load(preset, engine)
+
+
+def printable(text: str) -> str:
+    """Text that others wrote, without the control characters that could rewrite the screen."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")

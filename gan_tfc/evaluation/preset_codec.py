@@ -15,8 +15,8 @@ class PresetCodec:
     """A preset as `measure` takes it, through the functions that users call.
 
     Args:
-        preset: "photo_mobile", "photo_mobile@1", or "path:FOLDER", whose streams are decoded by the
-            loaded codec, because no stream can name a folder.
+        preset: "photo_mobile", "photo_mobile@1", or "path:FOLDER" or "https://host/zoo#name@1", whose
+            streams are decoded by the loaded codec, because no stream can name where it came from.
         engine: Range coder that compresses: "auto", "tfc" or "portable".
         realism: At which streams are decoded unless told otherwise.
     """
@@ -25,7 +25,7 @@ class PresetCodec:
         self.codec = gan_tfc.load(preset, engine)
         self.name = f"{self.codec.name}@{self.codec.version}"
         self.description = f"gan_tfc {gan_tfc.__version__}, preset {self.name}"
-        in_zoo = not preset.startswith("path:")
+        in_zoo = not preset.startswith("path:") and "://" not in preset
         self._decompress = gan_tfc.decompress if in_zoo else self.codec.decompress
         self.identity = identity(preset)
         self.realism = realism

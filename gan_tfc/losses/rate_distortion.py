@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stage A1: rate and distortion of the symbols, for the context networks."""
 
+import keras
 from keras import ops
 
 from gan_tfc.coding import steps
@@ -8,6 +9,7 @@ from gan_tfc.coding import steps
 _REFERENCE_CODE = 1024
 
 
+@keras.saving.register_keras_serializable("gan_tfc")
 class RateDistortion:
     """``bits + lmbda * squared_error / step**2``, a pixel, weighted by rate.
 
@@ -26,6 +28,13 @@ class RateDistortion:
     def __init__(self, lmbda=7.5, weight_exponent=0.5):
         self.lmbda = lmbda
         self.weight_exponent = weight_exponent
+
+    def get_config(self):
+        return {"lmbda": self.lmbda, "weight_exponent": self.weight_exponent}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
     def __call__(self, inputs, outputs):
         """Mean over the batch of a `WaveletCodec`'s inputs and outputs, a scalar."""

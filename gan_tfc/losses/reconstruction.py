@@ -3,9 +3,11 @@
 
 import math
 
+import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable("gan_tfc")
 class Reconstruction:
     """Negative PSNR in decibels, the mean over the batch.
 
@@ -20,6 +22,13 @@ class Reconstruction:
 
     def __init__(self, floor=4e-6):
         self.floor = floor
+
+    def get_config(self):
+        return {"floor": self.floor}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
     def __call__(self, inputs, outputs):
         """Mean over the batch of a `WaveletCodec`'s inputs and outputs, a scalar."""

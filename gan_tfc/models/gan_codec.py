@@ -10,6 +10,7 @@ from gan_tfc.losses.realism import Realism
 from gan_tfc.losses.reconstruction import psnr
 from gan_tfc.models.discriminators import DISCRIMINATORS
 from gan_tfc.models.latent_labels import LatentLabels
+from gan_tfc.models.replicas import share_of_replica
 from gan_tfc.models.synthesis import PATCH
 
 
@@ -46,7 +47,7 @@ class GANCodec(keras.Model):
     def __init__(
         self, codec, discriminator="unet", features=32, labels=64, full_realism=0.75, seed=0, **kwargs
     ):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if not codec.texture_features:
             raise ValueError(
                 "GANCodec needs a codec whose synthesis network knows realism. Received: "
@@ -173,7 +174,7 @@ class GANCodec(keras.Model):
         return ops.minimum(drawn, 1.0)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return self.objective.total(y_pred, y_pred["realism"])
+        return share_of_replica(self.objective.total(y_pred, y_pred["realism"]))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         for name in ("perceptual", "adversarial", "discriminator"):

@@ -14,6 +14,7 @@ from gan_tfc.entropy_models.deep_factorized import DeepFactorizedBottleneck
 from gan_tfc.layers.colour import rgb_to_ycc, ycc_to_rgb
 from gan_tfc.layers.wavelet import analyse, merge_level
 from gan_tfc.losses.reconstruction import psnr
+from gan_tfc.models.replicas import share_of_replica
 from gan_tfc.models.synthesis import PATCH, SynthesisNetwork
 
 PLANES = 3
@@ -69,7 +70,8 @@ class WaveletCodec(keras.Model):
         realism_codes=(650, 1150),
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # Step codes are integers up to 2047, and base pictures have 12 bits: bfloat16 holds neither.
+        super().__init__(autocast=False, **kwargs)
         # === Layers ===
         self.networks = [
             ContextNetwork(count, coding_contexts.CONTEXT_CHANNELS, name=f"context_{level}")
@@ -236,8 +238,21 @@ class WaveletCodec(keras.Model):
             kwargs.setdefault("jit_compile", False)
         super().compile(optimizer=optimizer, **kwargs)
 
+    def get_compile_config(self):
+        """Optimizer and loss, for `keras.saving`; None where the loss has no configuration."""
+        if self.objective is None or not hasattr(self.objective, "get_config"):
+            return None
+        serialize = keras.saving.serialize_keras_object
+        return {"optimizer": serialize(self.optimizer), "loss": serialize(self.objective)}
+
+    def compile_from_config(self, config):
+        deserialize = keras.saving.deserialize_keras_object
+        self.compile(deserialize(config["optimizer"]), deserialize(config["loss"]))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return self.objective(x, y_pred)
+        return share_of_replica(self.objective(x, y_pred))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         shape = ops.shape(x["image"])

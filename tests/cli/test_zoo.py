@@ -2,9 +2,14 @@
 """`gan-tfc zoo`."""
 
 import json
+import shutil
 
 import pytest
+from PIL import Image
+from rich.console import Console
 
+from gan_tfc.commands import terminal
+from gan_tfc.stream_codec import StreamCodec
 from gan_tfc.zoo import registry
 from gan_tfc.zoo.golden import make_golden
 
@@ -82,3 +87,180 @@ def test_verify_finds_a_stream_that_decodes_otherwise(run, golden, tiny_codec):
     (golden / "q20.gtc").write_bytes(tiny_codec.compress(golden / "input.png", 21))
     result = run("zoo", "verify")
     assert result.code == 1 and "q20.gtc: level_0 differs" in result.err
+
+
+def test_verify_finds_an_encoder_that_writes_other_streams_than_on_release(run, golden, monkeypatch):
+    compress = StreamCodec.compress
+    monkeypatch.setattr(StreamCodec, "compress", lambda self, image, q: compress(self, image, q + 9))
+    result = run("zoo", "verify")
+    assert result.code == 1 and "input.png, compressed as q20.gtc, has" in result.err
+
+
+def test_verify_finds_a_golden_picture_that_is_another_one(run, golden, photo):
+    Image.fromarray(photo[40:80, 40:80]).save(golden / "input.png")
+    result = run("zoo", "verify")
+    assert result.code == 1 and "input.png, compressed as q20.gtc, has" in result.err
+
+
+# --- points of the card ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photos(tmp_path, photo, portrait):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, pixels in (("cup", photo[:96, :96]), ("face", portrait[:96, :80])):
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+def put_on_the_card(zoo, points):
+    path = zoo / "tiny" / "1" / "metadata.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"measured": points}))
+
+
+@pytest.fixture
+def measured(zoo, golden, photos, tiny_codec):
+    """The points of `tiny@1` on `photos`, on its card."""
+    from gan_tfc.evaluation.metrics import file_bpp, psnr
+    from gan_tfc.images import read_image
+
+    images = [read_image(path) for path in sorted(photos.iterdir())]
+    points = []
+    for quality in (20, 60):
+        streams = [tiny_codec.compress(image, quality) for image in images]
+        decoded = [tiny_codec.decompress(data, realism=0) for data in streams]
+        point = {"set": "two photos", "quality": quality}
+        point["bpp"] = sum(map(file_bpp, streams, images)) / len(images)
+        point["psnr"] = sum(map(psnr, images, decoded)) / len(images)
+        points.append(point)
+    put_on_the_card(zoo, points)
+    return points
+
+
+def test_verify_measures_the_points_of_the_card_again(run, measured, photos):
+    result = run("zoo", "verify", "tiny", "--photos", photos)
+    assert (result.code, result.err) == (0, "")
+    assert f"points of the card measured again on {photos}" in result.out
+
+
+@pytest.mark.parametrize(("key", "factor"), [("bpp", 0.98), ("psnr", 1.004)])
+def test_verify_finds_a_card_that_promises_something_else(run, zoo, measured, photos, key, factor):
+    measured[1][key] *= factor
+    put_on_the_card(zoo, measured)
+    result = run("zoo", "verify", "tiny", "--photos", photos)
+    assert result.code == 1 and "at quality 60" in result.error and "on two photos" in result.error
+
+
+NO_POINTS = [None, [], "x", [1], [{"quality": 20}], [{"quality": "a", "bpp": 1, "psnr": 1}]]
+
+
+@pytest.mark.parametrize("points", NO_POINTS, ids=str)
+def test_verify_on_photos_needs_points(run, zoo, golden, photos, points):
+    put_on_the_card(zoo, points)
+    result = run("zoo", "verify", "tiny", "--photos", photos)
+    assert result.code == 1 and "lists no measured points" in result.error
+    assert run("zoo", "list").code == 0
+
+
+# --- cards -------------------------------------------------------------------------------------------
+
+
+def test_a_card_is_rendered_at_a_terminal(run, zoo, monkeypatch):
+    card = "# tiny\n\n| quality | bpp |\n|---|---|\n| 2 | 0.052 |\n"
+    (zoo / "tiny" / "1" / "README.md").write_text(card)
+    monkeypatch.setattr(terminal, "console", lambda: Console(force_terminal=True, width=60, emoji=False))
+    out = run("zoo", "show", "tiny").out
+    assert "tiny" in out and "0.052" in out and "quality" in out
+    assert "|---|" not in out and "# tiny" not in out
+
+
+def test_a_card_does_not_control_the_terminal(run, zoo):
+    (zoo / "tiny" / "1" / "README.md").write_bytes(b"a\x1b]0;title\x07b\xc2\x9bc\x08d\x00\xff\te\n")
+    assert run("zoo", "show", "tiny").out == "a]0;titlebcd\ufffd\te\n"
+
+
+# --- other zoos --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(run, golden, tmp_path, monkeypatch):
+    """The address of another zoo that holds `menu@3` with card and golden files; none is installed."""
+    import gan_tfc
+
+    monkeypatch.setenv("GAN_TFC_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "other"
+    codec = gan_tfc.load("tiny")
+    codec.save(root / "menu" / "3")
+    make_golden(codec, root / "menu" / "3" / "golden", golden / "input.png", [20])
+    (root / "menu" / "3" / "README.md").write_text("# the menu\n")
+    result = run("zoo", "index", root)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[0] == "menu: 3" and str(root / "index.json") in result.out
+    return root.as_uri()
+
+
+def test_another_zoo_is_listed_with_the_bytes_to_download(run, other, tmp_path):
+    result = run("zoo", "list", "--zoo", other)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[1].split()[0] == "menu@3" and "MB" in result.out
+    (record,) = json.loads(run("zoo", "list", "m*", "--zoo", other, "--json").out)
+    files = [path for path in (tmp_path / "other" / "menu").rglob("*") if path.is_file()]
+    assert record["bytes"] == sum(path.stat().st_size for path in files)
+    assert "available: menu" in run("zoo", "list", "x*", "--zoo", other).error
+
+
+def test_a_preset_of_another_zoo_shows_its_card_and_is_verified(run, other):
+    assert run("zoo", "show", f"{other}#menu").out == "# the menu\n"
+    result = run("zoo", "verify", f"{other}#menu@3")
+    assert (result.code, result.err) == (0, "") and "1 golden streams ok" in result.out
+
+
+def test_pictures_are_compressed_and_decoded_with_a_preset_of_another_zoo(run, other, picture, tmp_path):
+    stream, decoded = tmp_path / "a.gtc", tmp_path / "a.png"
+    assert run("compress", picture, "-o", stream, "--preset", f"{other}#menu").code == 0
+    assert "menu@3" in run("info", stream).out
+    result = run("decompress", stream, "-o", decoded)
+    assert result.code == 1 and f"--preset {other}#menu@3" in result.error and not decoded.exists()
+    assert run("decompress", stream, "-o", decoded, "--preset", f"{other}#menu@3").code == 0
+    assert Image.open(decoded).size == (70, 50)
+
+
+@pytest.mark.filterwarnings("default")  # as for users
+def test_without_the_other_zoo_its_cached_preset_is_used_with_a_warning(run, other, tmp_path):
+    assert run("zoo", "verify", f"{other}#menu").code == 0
+    shutil.rmtree(tmp_path / "other")
+    result = run("zoo", "verify", f"{other}#menu")
+    assert result.code == 0 and "warning: the copy of menu@3 in the cache is used" in result.err
+
+
+def test_the_mistakes_with_other_zoos_are_one_line(run, other, tmp_path):
+    assert "did you mean 'menu'" in run("zoo", "show", f"{other}#mnu").error
+    assert "available: 3" in run("zoo", "verify", f"{other}#menu@1").error
+    assert "cannot be read" in run("zoo", "list", "--zoo", f"{other}/none").error
+    assert "Expected the address of a zoo" in run("zoo", "list", "--zoo", "host/zoo").error
+    assert "Expected URL#name" in run("zoo", "show", other).error
+    tables = tmp_path / "other" / "menu" / "3" / "tables.npz"
+    tables.write_bytes(tables.read_bytes()[:-1] + b"?")
+    assert "is damaged or was changed" in run("zoo", "verify", f"{other}#menu").error
+    assert "is damaged" in run("zoo", "index", tmp_path / "other").error
+
+
+def test_a_hostile_index_does_not_break_the_table(run, other, tmp_path):
+    index = tmp_path / "other" / "index.json"
+    records = json.loads(index.read_text())
+    records[0] |= {"parameters": "\x1b[2J", "kmac_per_pixel": None, "measured": [{"bpp": "x"}]}
+    records[0].pop("tables_digest")
+    index.write_text(json.dumps(records))
+    result = run("zoo", "list", "--zoo", other)
+    assert result.code == 0 and "menu@3" in result.out and "\x1b" not in result.out
+
+
+def test_a_bar_shows_a_download_at_a_terminal_only(run, other, monkeypatch, capsys):
+    with terminal.download_bar("x") as progress:
+        assert progress is None
+    monkeypatch.setattr(
+        terminal, "console", lambda stderr=False: Console(stderr=stderr, force_terminal=True, width=90)
+    )
+    result = run("zoo", "verify", f"{other}#menu")
+    assert result.code == 0 and f"fetching {other}"[:20] in result.err

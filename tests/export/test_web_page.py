@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsers import PLAYWRIGHT, node_modules
 from PIL import Image
 
 from gan_tfc.coding import container
@@ -18,26 +19,14 @@ from gan_tfc.coding import container
 pytestmark = [pytest.mark.export, pytest.mark.slow]
 
 RUNNER = Path(__file__).with_name("web_runner.mjs")
-PACKAGES = ["onnxruntime-web@1.30.0", "playwright-core@1.65.1"]
+PACKAGES = ["onnxruntime-web@1.30.0", PLAYWRIGHT]
 RUNTIME_FILES = ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]
 
 
 @pytest.fixture(scope="module")
 def modules(request):
     """A folder `node_modules` with what the page and the tests need, kept between runs."""
-    for program in ("node", "npm", "chromium"):
-        if shutil.which(program) is None:
-            pytest.skip(f"needs {program}")
-    folder = request.config.cache.mkdir("web_page")
-    wanted = " ".join(PACKAGES)
-    installed = folder / "installed"
-    if not installed.exists() or installed.read_text() != wanted:
-        command = ["npm", "install", "--prefix", folder, "--ignore-scripts", "--no-audit", *PACKAGES]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"needs {wanted}, but npm cannot install them: {done.stderr[-200:]}")
-        installed.write_text(wanted)
-    return folder / "node_modules"
+    return node_modules(request.config, "web_page", PACKAGES)
 
 
 @pytest.fixture(scope="module")

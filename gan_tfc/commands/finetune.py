@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gan-tfc finetune`."""
+
+import json
+from pathlib import Path
+
+from gan_tfc.commands import terminal
+from gan_tfc.errors import GanTfcError, PresetError
+
+
+def finetune(args) -> int:
+    """Trains a preset on the user's photos and writes the result as a preset folder."""
+    output = Path(args.output)
+    if (output / "config.json").exists():
+        raise PresetError(
+            f"expected a new folder, but {args.output!r} holds a preset: presets never change, "
+            "save under the next version."
+        )
+    folder = Path(args.run) if args.run else output.parent / f"{output.name}-run"
+    name = _new_name(output) if args.all else None
+    codec = terminal.load(args.preset)
+    source = f"{codec.name}@{codec.version}"
+    console = terminal.console(stderr=True)
+    try:
+        result = codec.fine_tune(
+            args.data,
+            args.minutes,
+            everything=args.all,
+            name=name,
+            folder=folder,
+            resume=args.resume,
+            wandb_project=args.wandb,
+            console=console,
+        )
+    except KeyboardInterrupt:
+        terminal.say(f"stopped; the same command with --resume continues the run in {folder}")
+        raise
+    finally:
+        console.show_cursor(True)
+    print(json.dumps(result.to_dict(), indent=1) if args.json else result)
+    if not result.improved:
+        terminal.say(f"no preset was written, for {args.preset} could not be made better on these photos")
+        return 1
+    _save(codec, output, source, result)
+    if not args.json:
+        print(f"{codec.name}@{codec.version} in {args.output}")
+        if not args.all:
+            print(
+                f"files that {source} wrote, decoded by it: gan-tfc decompress --preset path:{args.output} FILE.gtc"
+            )
+    return 0
+
+
+def _new_name(output: Path) -> str:
+    """The name that a preset gets from its folder."""
+    name, version = output.resolve().parent.name, output.name
+    if not (version.isdecimal() and name.isidentifier() and name.islower()):
+        raise GanTfcError(
+            f"expected an output folder NAME/VERSION such as my-zoo/dishes/1, which names the preset with its "
+            f"new tables, received {str(output)!r}."
+        )
+    return name
+
+
+def _save(codec, output, source, result):
+    from gan_tfc.zoo.preset import save_preset
+
+    facts = {
+        "from": source,
+        "photos": result.trained,
+        "held_out_photos": result.held_out,
+        "gain_db": round(result.gain, 3),
+        "least_gain_db": round(result.least_gain, 3),
+    }
+    save_preset(codec, output, {"fine_tuning": facts})
