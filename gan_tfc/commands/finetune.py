@@ -46,7 +46,8 @@ def finetune(args) -> int:
         print(f"{codec.name}@{codec.version} in {args.output}")
         if not args.all:
             print(
-                f"files that {source} wrote, decoded by it: gan-tfc decompress --preset path:{args.output} FILE.gtc"
+                f"files that {source} wrote, decoded by it: "
+                f"gan-tfc decompress --preset path:{args.output} FILE.gtc"
             )
     return 0
 
@@ -56,7 +57,7 @@ def _new_name(output: Path) -> str:
     name, version = output.resolve().parent.name, output.name
     if not (version.isdecimal() and name.isidentifier() and name.islower()):
         raise GanTfcError(
-            f"expected an output folder NAME/VERSION such as my-zoo/dishes/1, which names the preset with its "
+            f"expected an output folder NAME/VERSION such as my-zoo/dishes/1, which names the preset of "
             f"new tables, received {str(output)!r}."
         )
     return name

@@ -123,9 +123,7 @@ def _train(codec, train, run, ending, measured, score):
     seconds = max(run.seconds - run.record["preparing"] - ending, _TRAINING * run.seconds)
     model = without_realism(codec.model)
     model.compile(optimizer=make_optimizer(settings), loss=Reconstruction())
-    keep_best = KeepBest(
-        run.folder, score, "synthesis", seconds, settings.learning_rate, settings.patience
-    )
+    keep_best = KeepBest(run.folder, score, "synthesis", seconds, settings.learning_rate, settings.patience)
     bar = TimeBar(keep_best, run.console)
     callbacks = [*run.callbacks, bar] if run.console else run.callbacks
     try:

@@ -103,7 +103,12 @@ def _conclude(codec, decoder, trained) -> FineTuning:
     return FineTuning(
         improved=decoder.improved,
         rows=make_rows(
-            decoder.held_out.qualities, sizes, sizes, decoder.before, decoder.after, decoder.after - decoder.before
+            decoder.held_out.qualities,
+            sizes,
+            sizes,
+            decoder.before,
+            decoder.after,
+            decoder.after - decoder.before,
         ),
         trained=trained,
         held_out=len(sizes),
@@ -111,5 +116,5 @@ def _conclude(codec, decoder, trained) -> FineTuning:
         seconds=round(decoder.seconds, 1),
         factor=decoder.factor,
         realism=decoder.realism,
-        streams=f"streams are equal to the byte, checked on {len(sizes)}; those written before decode as well",
+        streams=f"streams are equal to the byte, checked on {len(sizes)}; old ones decode as well",
     )

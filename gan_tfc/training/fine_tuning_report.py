@@ -71,7 +71,10 @@ class FineTuning:
 
     def __str__(self):
         head = f"{self.held_out} held-out photos, PSNR at realism 0 in dB"
-        lines = [head, "quality   bytes before  after   mean before  after    gain   worst before  after  least gain"]
+        lines = [
+            head,
+            "quality   bytes before  after   mean before  after    gain   worst before  after  least gain",
+        ]
         for row in self.rows:
             lines.append(
                 f"{row.quality:7g} {row.bytes_before:14.0f} {row.bytes_after:6.0f} {row.before:13.2f} "

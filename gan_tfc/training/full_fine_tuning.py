@@ -99,9 +99,7 @@ def _tune_contexts(codec, train, held_out, run):
     callbacks = [*run.callbacks, bar] if run.console else run.callbacks
     try:
         batches = CropBatches(train, config)
-        best = train_rounds(
-            model, batches, keep_best, settings.round_steps, settings.most_rounds, callbacks
-        )
+        best = train_rounds(model, batches, keep_best, settings.round_steps, settings.most_rounds, callbacks)
     finally:
         bar.close()
     result = copy_of(codec.model)

@@ -53,7 +53,7 @@ def test_the_new_preset_decodes_old_files_otherwise_and_writes_its_own_name(run,
     old, new = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("old", "new"))
     assert old.shape == new.shape and (old != new).any()
     codec = gan_tfc.load(f"path:{output}")
-    assert gan_tfc.info(codec.compress(old))["preset"] == "dishes@1"
+    assert gan_tfc.info(codec.compress(old))["preset"] == "dishes"
     metadata = json.loads((output / "metadata.json").read_text())
     assert metadata["fine_tuning"]["from"] == "tiny@1" and metadata["fine_tuning"]["gain_db"] == 0.25
 

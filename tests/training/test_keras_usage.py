@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def make_model():
     keras.utils.set_random_seed(1)
-    model = WaveletCodec((4, 4), synthesis_features=8, synthesis_blocks=1, texture_features=2)
+    model = WaveletCodec((4,), synthesis_features=8, synthesis_blocks=1, texture_features=2)
     model.build()
     return model
 
@@ -53,9 +53,10 @@ def test_compile_and_fit_train_the_decoder_with_any_optimizer_and_callback(batch
     codec.compile(optimizer=keras.optimizers.AdamW(0.01), loss=losses.Reconstruction(floor=1e-5))
     seen = []
     seeing = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs["loss"]))
-    stopping = keras.callbacks.EarlyStopping(monitor="loss", patience=0, baseline=-1e9)
-    history = codec.fit(batch, batch_size=2, epochs=3, verbose=0, callbacks=[seeing, stopping])
-    assert len(seen) == 1 and history.history["loss"] == seen  # stopped after the first epoch
+    stopping = keras.callbacks.EarlyStopping(monitor="loss", mode="max", patience=1)
+    history = codec.fit(batch, batch_size=2, epochs=4, verbose=0, callbacks=[seeing, stopping])
+    # Told that less is worse, the callback stops after the second epoch.
+    assert len(seen) == 2 and history.history["loss"] == seen and seen[1] < seen[0]
     assert codec.compress(photo) == stream
     assert (codec.decompress(stream, 0) != at_start).any()
 
@@ -88,7 +89,9 @@ def test_a_keras_file_brings_back_class_weights_optimizer_and_loss(batch, loss, 
     for each in (model, loaded):
         each.train_on_batch(batch)
     for a, b in zip(model.weights, loaded.weights, strict=True):
-        np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=1e-7)  # sums in another order
+        np.testing.assert_allclose(
+            np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6
+        )  # sums in another order
 
 
 def test_a_model_that_was_never_compiled_and_one_of_a_plain_function_are_saved_as_well(tmp_path):
