@@ -166,8 +166,6 @@ class SynthesisNetwork(keras.Model):
         correction = ops.depth_to_space(correction, PATCH)
         reconstruction = base + correction * step[:, None, None, :]
         super().__init__(inputs=inputs, outputs=reconstruction, name=name, **kwargs)
-        # In mixed precision the layers cast; the base picture, to which all is added, stays float32.
-        self.autocast = False
 
         # === Config ===
         self.features = features

@@ -42,7 +42,7 @@ def fine_tune(
         data: a folder, ``tfds:NAME``, a `tf.data.Dataset`, a `tfds.ImageFolder`, or any iterable; see
             `gan_tfc.training.sources.read_photos`.
         minutes: for all of it, earlier parts of a resumed run included; reading photos comes on top.
-        everything: train what decides bits as well, and freeze new tables: streams get smaller, but
+        everything: train what decides bits as well, and freeze new tables, for smaller streams; but
             those written before need the codec that wrote them.
         name: new name of the codec, which `everything` needs.
         folder: of the run; None keeps it nowhere.

@@ -85,13 +85,13 @@ def test_a_keras_file_brings_back_class_weights_optimizer_and_loss(batch, loss, 
     assert vars(loaded.objective) == vars(loss)
     for name, value in outputs(model, batch).items():
         np.testing.assert_array_equal(outputs(loaded, batch)[name], value)
-    # Moments are there as well: one more step leads to the same place.
+    # Moments are there as well: one more step leads to the same place, to a hundredth of a step, for sums
+    # in another order matter to Adam where gradients are next to nothing.
+    assert int(loaded.optimizer.iterations) == 2
     for each in (model, loaded):
         each.train_on_batch(batch)
     for a, b in zip(model.weights, loaded.weights, strict=True):
-        np.testing.assert_allclose(
-            np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6
-        )  # sums in another order
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-5)
 
 
 def test_a_model_that_was_never_compiled_and_one_of_a_plain_function_are_saved_as_well(tmp_path):
