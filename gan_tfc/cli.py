@@ -228,7 +228,9 @@ def _add_finetune(commands):
         "Make a preset better on your own photos; old files decode, and better",
         "A tenth of the photos, 2 to 32, is kept to measure with.",
     )
-    parser.add_argument("preset", metavar="PRESET", help="name, name@version or path:FOLDER")
+    parser.add_argument(
+        "preset", metavar="PRESET", help="name, name@version, path:FOLDER or URL#name@version"
+    )
     parser.add_argument("--data", required=True, metavar="FOLDER", help="folder of photos, or tfds:NAME")
     parser.add_argument(
         "--minutes", type=number(0.01), default=30.0, metavar="N", help="for all of it, default 30"
@@ -241,7 +243,7 @@ def _add_finetune(commands):
         action="store_true",
         help="train what decides bits as well, and freeze new tables; old files then need the old preset",
     )
-    parser.add_argument("--run", metavar="DIR", help="folder of the run; default FOLDER-run")
+    parser.add_argument("--run", metavar="DIR", help="folder of the run; default runs/NAME-VERSION")
     parser.add_argument("--resume", action="store_true", help="continue the run that was stopped")
     parser.add_argument("--wandb", metavar="PROJECT", help="log to Weights & Biases, where it is installed")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
@@ -258,7 +260,7 @@ def _add_freeze(commands):
     tables.add_argument(
         "--tables",
         metavar="PRESET",
-        help="keep this preset's tables, so that its streams decode: for the synthesis stage",
+        help="keep this preset's tables, so that its streams decode: for the stages after the first",
     )
 
 

@@ -16,7 +16,8 @@ def finetune(args) -> int:
             f"expected a new folder, but {args.output!r} holds a preset: presets never change, "
             "save under the next version."
         )
-    folder = Path(args.run) if args.run else output.parent / f"{output.name}-run"
+    # Not beside the output: a zoo is served to others, and a run holds the user's photos.
+    folder = Path(args.run) if args.run else Path("runs") / f"{output.parent.name}-{output.name}"
     name = _new_name(output) if args.all else None
     codec = terminal.load(args.preset)
     source = f"{codec.name}@{codec.version}"

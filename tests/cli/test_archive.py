@@ -291,6 +291,8 @@ def test_killed_at_any_moment_nothing_reported_is_lost_and_adding_again_complete
 @posix_only
 def test_interrupted_it_says_so_in_a_word_and_keeps_what_it_reported(streams, tmp_path):
     path = tmp_path / "menu.gtca"
+    for i, stream in enumerate(sorted(streams.iterdir()) * 50):  # so many names take seconds
+        os.link(stream, streams / f"again-{i}.gtc")
     process = start("archive", "add", path, streams)
     told = process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -32,6 +32,7 @@ class GtcDecoder(context: Context, threads: Int = 4) : Closeable {
         if (channels > 0) resize("noise", intArrayOf(1, paddedHeight / 4, paddedWidth / 4, channels))
         val picture = direct(12L * paddedHeight * paddedWidth)
         synthesis.runSignature(inputs, mapOf("picture" to picture), SIGNATURE)
+        picture.rewind() // filling it moved its position
         return bitmap(picture, width, height, paddedWidth)
     }
 
