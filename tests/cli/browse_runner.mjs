@@ -19,7 +19,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", ...QUIET],
 });
 const page = await browser.newPage({ viewport: { width: 1180, height: 820 } });
-page.setDefaultTimeout(30000);
+page.setDefaultTimeout(120000);
 const failures = [];
 const requests = [];
 page.on("pageerror", (error) => failures.push(error.message));

@@ -47,12 +47,12 @@ const ACTIONS = {
   async finished() {
     // Dropped files are read first, so that the page is not busy at once.
     await page.waitForFunction(() => /in .* s\./.test(document.getElementById("status").textContent), null, {
-      timeout: 60000,
+      timeout: 180000,
     });
-    await page.waitForSelector("body:not(.busy)", { timeout: 60000 });
+    await page.waitForSelector("body:not(.busy)", { timeout: 180000 });
   },
   sleep: (milliseconds) => page.waitForTimeout(milliseconds),
-  failed: () => page.waitForSelector("#error:not([hidden])", { timeout: 60000 }),
+  failed: () => page.waitForSelector("#error:not([hidden])", { timeout: 180000 }),
   text: async (selector) => page.textContent(selector),
   visible: async (selector) => page.isVisible(selector),
   evaluate: async (expression) => page.evaluate(expression),
