@@ -17,8 +17,8 @@ from gan_tfc.models.synthesis import PATCH
 #: Calibration looks at so many crops of so many pixels a side.
 CALIBRATION_CROPS, CALIBRATION_SIDE = 64, 192
 #: At higher qualities activations are several times larger and matter less, because corrections are in
-#: steps: ranges that hold them would coarsen the low qualities (-1.5 dB instead of -0.3 at quality 10).
-CALIBRATION_QUALITIES = 1, 50
+#: steps: ranges that hold them would coarsen the low qualities by half a decibel and more.
+CALIBRATION_QUALITIES = 1, 35
 #: Losses are measured on so many crops of so many pixels a side, at these qualities.
 MEASURED_CROPS, MEASURED_SIDE = 8, 256
 QUALITIES = (10, 50, 90)

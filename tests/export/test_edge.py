@@ -104,7 +104,7 @@ def test_realism_of_int8_changes_pixels_as_that_of_float32_does(results, photo_c
     data = streams["middle-5"]
     change = found["pixels/middle-5/1"].astype(int) - found["pixels/middle-5/0"]
     expected = photo_codec.decompress(data, 1).astype(int) - photo_codec.decompress(data, 0)
-    assert np.corrcoef(change.ravel(), expected.ravel())[0, 1] > 0.7
+    assert np.corrcoef(change.ravel(), expected.ravel())[0, 1] > 0.6
 
 
 @pytest.mark.parametrize("case", ["tflite", "onnx", "tflite int8"])
