@@ -20,7 +20,9 @@ from gan_tfc.archive.store import Store
 from gan_tfc.coding import container
 
 ROOT = pathlib.Path(__file__).parents[2]
-PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from gan_tfc.cli import main; sys.exit(main())"
+#: A shell's background jobs ignore Ctrl-C, and so would their children.
+PROGRAM = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+PROGRAM += f"sys.path.insert(0, {str(ROOT)!r}); from gan_tfc.cli import main; sys.exit(main())"
 #: As `ulimit -f`: what a file may grow to, beyond which writing fails.
 SMALL_DISK = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); \
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2); del sys.argv[1]; "

@@ -277,7 +277,9 @@ def test_nothing_is_wider_than_the_window(visit, size):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_command_serves_until_it_is_interrupted(archive, tiny_preset):
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from gan_tfc.cli import main; sys.exit(main())"
+    # A shell's background jobs ignore the signal, and so would their children.
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += f"sys.path.insert(0, {str(ROOT)!r}); from gan_tfc.cli import main; sys.exit(main())"
     argv = ["archive", "browse", archive.store.path, "--no-open", "--preset", f"path:{tiny_preset}"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
