@@ -50,7 +50,8 @@ def export_codec(codec, folder, format="tflite", precision="float32", photos=Non
     folder, target = Path(folder), TARGETS[format]
     target.check(precision)
     _check_free(folder)
-    frozen, samples = codec.tables(), Samples(codec, photos)
+    # Before anything is written: unusable photos are told at once.
+    frozen, samples = codec.tables(), Samples(codec, photos) if target.make else None
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Made beside the folder and renamed: a failure leaves no half a bundle.
     scratch = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder.parent))

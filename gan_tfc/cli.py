@@ -228,9 +228,7 @@ def _add_finetune(commands):
         "Make a preset better on your own photos; old files decode, and better",
         "A tenth of the photos, 2 to 32, is kept to measure with.",
     )
-    parser.add_argument(
-        "preset", metavar="PRESET", help="name, name@version, path:FOLDER or URL#name@version"
-    )
+    parser.add_argument("preset", metavar="PRESET", help=_PRESET_NAMES)
     parser.add_argument("--data", required=True, metavar="FOLDER", help="folder of photos, or tfds:NAME")
     parser.add_argument(
         "--minutes", type=number(0.01), default=30.0, metavar="N", help="for all of it, default 30"

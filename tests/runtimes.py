@@ -29,7 +29,8 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 EDGE = ROOT / "export" / "edge"
-RUNNERS = ROOT / "tests" / "export"
+TESTS = ROOT / "tests"
+RUNNERS = TESTS / "export"
 
 
 class Unavailable(Exception):
@@ -123,7 +124,7 @@ def _keras(backend, engine) -> Callable:
     def run(bench, work, scratch):
         require(backend)
         environment = {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
-        runner = ROOT / "tests" / "conformance" / "keras_runner.py"
+        runner = TESTS / "keras_runner.py"
         return _by_files([runner, bench.preset, engine], work, scratch, environment=environment)
 
     return run
@@ -134,7 +135,7 @@ def _edge(format, *options) -> Callable:
         module = {"tflite": "ai_edge_litert", "onnx": "onnxruntime"}[format]
         require(module)
         options_ = [module, *options] if options != ("--without-runtime",) else []
-        found = _by_files([RUNNERS / "edge_runner.py", bench.bundle(format)], work, scratch, options_)
+        found = _by_files([TESTS / "edge_runner.py", bench.bundle(format)], work, scratch, options_)
         return {
             key: value
             for key, value in found.items()

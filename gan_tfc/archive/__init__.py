@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Photo archives: the streams of many photos in one file, with names, dates and tags.
 
-with Archive("menu.gtca") as archive:
-archive.add("dishes/soup.jpg", tags=["lunch"])
-small = archive.preview("soup.jpg")
-image = archive.read("soup.jpg")
+    with Archive("menu.gtca") as archive:
+        archive.add("dishes/soup.jpg", tags=["lunch"])
+        small = archive.preview("soup.jpg")
+        image = archive.read("soup.jpg")
+
+`gan_tfc.archive.schema` specifies the file.
 """
 
 from gan_tfc.archive.store import Record

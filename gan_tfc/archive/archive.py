@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An archive of photos for Python."""
 
+import dataclasses
 import hashlib
 import os
 from datetime import datetime
@@ -181,7 +182,7 @@ class Archive:
 def _photo(source, name, date) -> Photo:
     if isinstance(source, (str, os.PathLike)):
         photo = read_photo(name or Path(source).name, source)
-        return Photo(*(vars(photo) | ({"date": date} if date else {})).values())
+        return dataclasses.replace(photo, date=date) if date else photo
     pixels = read_image(source)
     data = pixels.tobytes()
     digest = hashlib.sha256(repr(pixels.shape).encode() + data).hexdigest()

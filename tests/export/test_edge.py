@@ -9,13 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import edge_runner
 import numpy as np
 import pytest
 from PIL import Image
 
 pytestmark = [pytest.mark.export, pytest.mark.tensorflow]
 
-RUNNER = Path(__file__).with_name("edge_runner.py")
+RUNNER = Path(edge_runner.__file__)
 #: Bundle format, precision and the modules that its edge.py may import.
 CASES = {
     "tflite": ("tflite", "float32", ["ai_edge_litert"]),
@@ -26,10 +27,8 @@ CASES = {
 
 
 def latents(codec, data):
-    """All integers of a stream in one array, as `edge_runner.py` joins them."""
-    first, *steps = codec.symbols(data)
-    parts = [x for step in steps for x in (step.values, step.scales)]
-    return np.concatenate([x.ravel() for x in (first.picture, *parts, steps[-1].picture)])
+    """All integers of a stream in one array, as the runner joins them."""
+    return edge_runner.integers(codec.symbols(data))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +103,7 @@ def test_realism_of_int8_changes_pixels_as_that_of_float32_does(results, photo_c
     data = streams["middle-5"]
     change = found["pixels/middle-5/1"].astype(int) - found["pixels/middle-5/0"]
     expected = photo_codec.decompress(data, 1).astype(int) - photo_codec.decompress(data, 0)
-    assert np.corrcoef(change.ravel(), expected.ravel())[0, 1] > 0.6
+    assert np.corrcoef(change.ravel(), expected.ravel())[0, 1] > 0.7
 
 
 @pytest.mark.parametrize("case", ["tflite", "onnx", "tflite int8"])

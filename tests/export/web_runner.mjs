@@ -1,30 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/**
- * Does things on the web page in headless Chromium: `node web_runner.mjs node_modules chromium url actions.json`.
- *
- * An action is a list of its name and arguments; those that tell something add it to the list that is
- * printed as JSON. Files are named by their paths.
- */
+/** Does things on the web page of a bundle; files are named by their paths; see `tests/browser.mjs`. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
+import { perform } from "../browser.mjs";
 
-const [modules, executablePath, url, list] = process.argv.slice(2);
-const { chromium } = createRequire(`${resolve(modules)}/`)("playwright-core");
-const QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const TELLING = ["text", "visible", "evaluate", "pixels", "download"];
 
-const browser = await chromium.launch({
-  executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", ...QUIET],
-});
-const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-const failures = [];
-page.on("pageerror", (error) => failures.push(error.message));
-
-const ACTIONS = {
-  load: () => page.goto(url),
+await perform({ width: 1280, height: 800 }, TELLING, (page) => ({
   block: (pattern) => page.route(pattern, (route) => route.abort()),
-  viewport: (width, height) => page.setViewportSize({ width, height }),
   choose: (...paths) => page.setInputFiles("#open", paths),
   async drop(...paths) {
     const files = paths.map((path) => ({ name: basename(path), bytes: readFileSync(path, "base64") }));
@@ -38,8 +21,6 @@ const ACTIONS = {
     }, files);
     await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
   },
-  fill: (selector, value) => page.fill(selector, value),
-  click: (selector) => page.click(selector),
   press: async (selector, key, times) => {
     await page.focus(selector);
     for (let i = 0; i < times; i++) await page.keyboard.press(key);
@@ -51,12 +32,9 @@ const ACTIONS = {
     });
     await page.waitForSelector("body:not(.busy)", { timeout: 180000 });
   },
-  sleep: (milliseconds) => page.waitForTimeout(milliseconds),
   failed: () => page.waitForSelector("#error:not([hidden])", { timeout: 180000 }),
   text: async (selector) => page.textContent(selector),
   visible: async (selector) => page.isVisible(selector),
-  evaluate: async (expression) => page.evaluate(expression),
-  screenshot: (path) => page.screenshot({ path }),
   async pixels(selector, path) {
     const size = await page.evaluate((chosen) => {
       const { width, height } = document.querySelector(chosen);
@@ -77,17 +55,4 @@ const ACTIONS = {
     await download.saveAs(path);
     return download.suggestedFilename();
   },
-};
-const TELLING = ["text", "visible", "evaluate", "pixels", "download"];
-
-const told = [];
-try {
-  for (const [name, ...values] of JSON.parse(readFileSync(list))) {
-    const result = await ACTIONS[name](...values);
-    if (TELLING.includes(name)) told.push(result);
-  }
-  if (failures.length) throw new Error(failures.join("\n"));
-} finally {
-  await browser.close();
-}
-console.log(JSON.stringify(told));
+}));

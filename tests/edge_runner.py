@@ -30,6 +30,33 @@ class Refuse(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r} here", name=name)
 
 
+def coded(codec, arrays, results):
+    """Names and bytes of the streams to decode; those of pictures go into `results`, too."""
+    quality, decode = float(arrays.pop("quality")), bool(arrays.pop("decode"))
+    for key, array in arrays.items():
+        kind, _, name = key.partition("/")
+        data = array.tobytes() if kind == "stream" else codec.compress(array, quality)
+        if kind == "image":
+            results[f"encoded/{name}"] = np.frombuffer(data, np.uint8)
+        if kind == "stream" or decode:
+            yield name, data
+
+
+def integers(steps):
+    """All integers of a scan in one array."""
+    first, *steps = steps
+    parts = [x for step in steps for x in (step.values, step.scales)]
+    return np.concatenate([x.ravel() for x in (first.picture, *parts, steps[-1].picture)])
+
+
+def pixels(codec, name, steps, header):
+    """What `decompress` makes of a stream once it is decoded, at realism 0 and 1."""
+    return {
+        f"pixels/{name}/{realism:g}": codec.to_pixels(steps[-1].picture, header, realism)
+        for realism in (0.0, 1.0)
+    }
+
+
 def main(bundle, source, target, *runtimes):
     reference = "--reference-kernels" in runtimes
     runtimes = [name for name in runtimes if not name.startswith("--")]
@@ -45,30 +72,13 @@ def main(bundle, source, target, *runtimes):
         edge._lite_interpreter = lambda: functools.partial(Interpreter, experimental_op_resolver_type=kernels)
     codec, arrays, results = edge.EdgeCodec(bundle), dict(np.load(source)), {}
     pieces = edge.EdgeCodec(bundle, tiled=True)
-    streams, quality, decode = {}, float(arrays.pop("quality")), bool(arrays.pop("decode"))
-    for key, array in arrays.items():
-        kind, _, name = key.partition("/")
-        data = array.tobytes() if kind == "stream" else codec.compress(array, quality)
-        if kind == "image":
-            results[f"encoded/{name}"] = np.frombuffer(data, np.uint8)
-        if kind == "stream" or decode:
-            streams[name] = data
-    for name, data in streams.items():
-        steps = codec.symbols(data)
-        results[f"latents/{name}"] = np.concatenate(
-            [
-                steps[0].picture.ravel(),
-                *(array.ravel() for step in steps[1:] for array in (step.values, step.scales)),
-                steps[-1].picture.ravel(),
-            ]
-        )
+    for name, data in coded(codec, arrays, results):
+        steps, (header, _) = codec.symbols(data), edge.parse_header(data)
+        results[f"latents/{name}"] = integers(steps)
         results[f"preview/{name}"] = codec.preview(data, 8)
         if runtimes:
-            # What `decompress` does with a stream once it is decoded.
-            picture, (header, _) = steps[-1].picture, edge.parse_header(data)
-            for realism in (0.0, 1.0):
-                results[f"pixels/{name}/{realism:g}"] = codec.to_pixels(picture, header, realism)
-            results[f"tiled/{name}"] = pieces.to_pixels(picture, header, 1.0)
+            results |= pixels(codec, name, steps, header)
+            results[f"tiled/{name}"] = pieces.to_pixels(steps[-1].picture, header, 1.0)
     assert not {name for name in FORBIDDEN if name in sys.modules}
     np.savez(target, **results)
 
