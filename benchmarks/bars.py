@@ -85,6 +85,13 @@ class Bench:
         """The preset as users load it."""
         return self.load()
 
+    @cached_property
+    def identity(self) -> dict:
+        """Hashes of the preset's files."""
+        from gan_tfc.evaluation.preset_codec import identity
+
+        return identity(self.preset)
+
     @property
     def decompress(self):
         """`gan_tfc.decompress`; for a folder, which streams cannot name, the codec's."""
@@ -267,11 +274,14 @@ def speed(bench: Bench) -> Iterator[Bar]:
 def demo(bench: Bench) -> Iterator[Bar]:
     """`gan-tfc demo` in a fresh process and folder."""
     root = str(Path(__file__).parents[1])
+    preset = bench.preset
+    if preset.startswith("path:"):
+        preset = f"path:{Path(preset.removeprefix('path:')).resolve()}"  # the process runs elsewhere
     paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "gan_tfc", "demo"],
+            [sys.executable, "-m", "gan_tfc", "demo", "--preset", preset],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": paths},
             capture_output=True,
@@ -296,9 +306,12 @@ def realism(bench: Bench) -> Iterator[Bar]:
     yield _realism_0(bench)
     path = bench.results / f"{file_stem(f'{bench.codec.name}@{bench.codec.version}')}-realism.json"
     try:
-        rows = json.loads(path.read_text())["results"]
+        report = json.loads(path.read_text())
     except OSError as error:
         raise GanTfcError(f"Expected {path} ({error}); run benchmarks/realism_runs.py first.") from error
+    if report.get("sha256", bench.identity["sha256"]) != bench.identity["sha256"]:
+        raise GanTfcError(f"Expected {path} of this preset, it is of another; run realism_runs.py again.")
+    rows = report["results"]
     low, high = REALISM_BPP
     rows = [row for row in rows if low <= row["bpp"] <= high]
     if not rows:
@@ -411,10 +424,8 @@ def main(argv=None) -> int:
         parser.error("--limit is for trials; give it another --output")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
     try:
-        from gan_tfc.evaluation.preset_codec import identity
-
         bench = Bench(args.preset, photos_in(args.photos, args.limit), args.output, args.full)
-        codec = identity(args.preset)
+        codec = bench.identity
     except GanTfcError as error:
         print(f"bars.py: {error}", file=sys.stderr)
         return 1

@@ -189,7 +189,8 @@ def main(argv=None) -> int:
         ours = preset_curve(args.preset, photos, args.output, qualities, again=True)
         rivals = rival_curves(photos, args.output, args.rivals)
         stem = args.output / file_stem(ours.name)
-        command = f"python benchmarks/kodak.py --preset {ours.name} --photos {args.photos.name}"
+        preset = args.preset if args.preset.startswith("path:") else ours.name
+        command = f"python benchmarks/kodak.py --preset {preset} --photos {args.photos.name}"
         stem.with_suffix(".md").write_text(markdown(ours, rivals, command))
         figure(ours, rivals, stem.with_suffix(".png"))
         for rival in rivals:

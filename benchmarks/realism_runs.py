@@ -11,7 +11,8 @@ that of their 32-pixel block means, both of 255. Without runs, the preset itself
     python benchmarks/realism_runs.py --codec photo_mobile@2 --photos kodak -o benchmarks/results
 
 writes what the preset's card says of realism. Without --photos: the folder photos/val of GAN_TFC_DATA.
-Writes --name (realism_runs.json, or photo_mobile-2-realism.json for a preset) into --output.
+Writes --name (realism_runs.json, or NAME-VERSION-realism.json for a preset, such as
+photo_mobile-2-realism.json) into --output.
 """
 
 import argparse
@@ -84,7 +85,7 @@ def main(argv=None) -> int:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("runs", nargs="*", type=Path, help="folders of the realism stage; none: the preset")
-    parser.add_argument("--codec", default="photo_mobile", help="preset whose streams are decoded")
+    parser.add_argument("--codec", default="photo_mobile", help="name, name@version, path:FOLDER")
     parser.add_argument("--photos", default=DATA / "photos" / "val", type=Path, help="folder of photos")
     parser.add_argument("--limit", type=int, help="only the first photos")
     parser.add_argument("--qualities", default=",".join(map(str, QUALITIES)), metavar="Q,Q,...")
@@ -96,6 +97,7 @@ def main(argv=None) -> int:
         import gan_tfc
         from gan_tfc.evaluation.judge import Judge
         from gan_tfc.evaluation.patch_features import PatchFeatures, alex_network
+        from gan_tfc.evaluation.preset_codec import identity
         from gan_tfc.losses.lpips import LPIPS
 
         lpips = LPIPS("alex")
@@ -104,13 +106,15 @@ def main(argv=None) -> int:
         images = [read_image(path) for path in paths]
         originals = [judge.original(image) for image in track(images, "originals")]
         codec = gan_tfc.load(args.codec)
-        report = {"codec": args.codec, "photos": [path.name for path in paths], "results": []}
+        preset = f"{codec.name}@{codec.version}"
+        report = {"codec": preset, **identity(args.codec)}
+        report |= {"photos": [path.name for path in paths], "results": []}
         table = Table("run", "bpp", "realism", *COLUMNS)
         for quality in map(float, args.qualities.split(",")):
             streams = [codec.compress(image, quality) for image in track(images, f"quality {quality:g}")]
             bpp = float(np.mean([file_bpp(*pair) for pair in zip(streams, images, strict=True)]))
             for run in args.runs or [None]:
-                name = run.name if run else args.codec
+                name = run.name if run else preset
                 results = measure(decoder(args.codec, run), streams, originals, judge)
                 report["results"].append({"run": name, "quality": quality, "bpp": round(bpp, 4), **results})
                 for realism, row in results.items():
@@ -121,7 +125,7 @@ def main(argv=None) -> int:
         return 1
     Console(width=150).print(table)
     args.output.mkdir(parents=True, exist_ok=True)
-    name = args.name or ("realism_runs.json" if args.runs else f"{file_stem(args.codec)}-realism.json")
+    name = args.name or ("realism_runs.json" if args.runs else f"{file_stem(preset)}-realism.json")
     (args.output / name).write_text(json.dumps(report, indent=1) + "\n")
     return 0
 

@@ -27,6 +27,7 @@ MODULES = (
     "coding.container",
     "coding.scan",
     "coding.quantiser",
+    "coding.visibility",
     "coding.passes",
     "coding.frozen",
     "coding.codec_file",

@@ -10,10 +10,9 @@
 Context networks are exact in every bundle; `precision` is that of the synthesis network alone.
 """
 
+import contextlib
 import hashlib
 import json
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from gan_tfc.errors import GanTfcError
 from gan_tfc.export.calibration import Samples
 from gan_tfc.export.card import MANIFEST, bundle_card
 from gan_tfc.export.targets import TARGETS
+from gan_tfc.folders import check_new, new_folder
 
 FORMAT_VERSION = 1
 
@@ -49,14 +49,10 @@ def export_codec(codec, folder, format="tflite", precision="float32", photos=Non
         raise GanTfcError(f"Expected a format of {', '.join(TARGETS)}, received {format!r}.")
     folder, target = Path(folder), TARGETS[format]
     target.check(precision)
-    _check_free(folder)
+    check_new(folder)
     # Before anything is written: unusable photos are told at once.
     frozen, samples = codec.tables(), Samples(codec, photos) if target.make else None
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside the folder and renamed: a failure leaves no half a bundle.
-    scratch = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder.parent))
-    try:
-        scratch.chmod(0o755)
+    with new_folder(folder) as scratch, _tensorflow_explained(folder):
         (scratch / "codec.bin").write_bytes(write_codec_file(codec.name, codec.version, frozen))
         graphs = target.write(codec, scratch, precision, samples)
         manifest = {
@@ -73,17 +69,22 @@ def export_codec(codec, folder, format="tflite", precision="float32", photos=Non
         _write_manifest(scratch, manifest)  # the card runs the bundle
         (scratch / "README.md").write_text(bundle_card(codec, target, precision, samples, scratch))
         _write_manifest(scratch, manifest)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 
-def _check_free(folder):
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise GanTfcError(f"Expected a new or an empty folder, but {folder} is neither; name another.")
+@contextlib.contextmanager
+def _tensorflow_explained(folder):
+    """TensorFlow writes SavedModels here, and temporary ones elsewhere, and has errors of its own."""
+    import tensorflow as tf
+
+    refusals = (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError, tf.errors.PermissionDeniedError)
+    try:
+        yield
+    except refusals as error:
+        raise GanTfcError(
+            f"TensorFlow cannot write ({error.message}): make room in {str(folder.parent)!r} and in "
+            f"{tempfile.gettempdir()!r}, or name another folder and TMPDIR."
+        ) from error
 
 
 def _licence(codec) -> dict:

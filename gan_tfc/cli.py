@@ -12,10 +12,12 @@ import sys
 import warnings
 
 from gan_tfc import GanTfcError, __version__
-from gan_tfc.commands import terminal
-from gan_tfc.commands.arguments import listed, number
+from gan_tfc.commands import interrupts, terminal
+from gan_tfc.commands.arguments import listed, number, one_of
 
 _PRESET_NAMES = "name, name@version, path:FOLDER, or URL#name@version of another zoo"
+#: Those of `gan_tfc.encoder`, which imports NumPy.
+_TUNES = ("psnr", "visual")
 _NAMES_WITH_A_DASH = "A file name that begins with '-' goes after '--'."
 
 
@@ -32,11 +34,11 @@ def main(argv: list[str] | None = None) -> int:
         SystemExit: `--help`, `--version` (code 0) or wrong usage (code 2).
     """
     terminal.tolerate_any_file_name()
-    args = make_parser().parse_args(argv)
-    terminal.quieten_tensorflow()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), interrupts.kept() as interrupted:
         warnings.showwarning = terminal.show_warning
         try:
+            args = make_parser().parse_args(argv)
+            terminal.quieten_tensorflow()
             module, function = args.command
             code = getattr(importlib.import_module(f"gan_tfc.commands.{module}"), function)(args)
             sys.stdout.flush()
@@ -47,7 +49,12 @@ def main(argv: list[str] | None = None) -> int:
         except BrokenPipeError:  # `gan-tfc zoo list | head`: the reader has seen enough.
             terminal.close_stdout()
             return 1
-        except (GanTfcError, OSError, ImportError, MemoryError) as error:
+        except Exception as error:
+            if interrupted():
+                terminal.say("interrupted")
+                return 130
+            if not isinstance(error, (GanTfcError, OSError, ImportError, MemoryError)):
+                raise
             terminal.report(error)
             return 1
 
@@ -101,6 +108,7 @@ def _add_compress(commands):
     target.add_argument("--max-bytes", type=number(1, kind=int), metavar="N", help="the best within N bytes")
     target.add_argument("--bpp", type=number(0), metavar="X", help="the best within X bits a pixel")
     target.add_argument("--min-psnr", type=number(0), metavar="D", help="the smallest with at least D dB")
+    _tune(parser)
     _force(parser)
     parser.add_argument(
         "--engine",
@@ -151,7 +159,14 @@ def _add_info(commands):
 
 
 def _add_zoo(commands):
-    parser = _add(commands, "zoo", None, "Show and check presets: those that come with gan_tfc, and others")
+    parser = _add(
+        commands,
+        "zoo",
+        None,
+        "Show, check and publish presets: those that come with gan_tfc, and others",
+        "Presets of other zoos are kept in a cache, which may be deleted: the variable GAN_TFC_CACHE names "
+        "its folder; default that of the system, ~/.cache/gan_tfc on Linux.",
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = _add(actions, "list", ("zoo", "list_presets"), "List the presets")
     listing.add_argument("pattern", nargs="?", default="*", metavar="NAME", help="such as photo_*")
@@ -162,12 +177,28 @@ def _add_zoo(commands):
     verify = _add(
         actions,
         "verify",
-        ("zoo", "verify"),
+        ("zoo_verify", "verify"),
         "Check the hashes and golden files of presets, and that they compress as when they were made",
     )
     verify.add_argument("name", nargs="?", metavar="NAME", help=f"{_PRESET_NAMES}; default all shipped ones")
     verify.add_argument(
         "--photos", metavar="FOLDER", help="measure the points that the card lists again, on these photos"
+    )
+    golden = _add(
+        actions,
+        "golden",
+        ("zoo", "golden"),
+        "Write the golden files of a preset of your own, once, before it is released",
+        _NAMES_WITH_A_DASH,
+    )
+    golden.add_argument("preset", metavar="PRESET", help="path:FOLDER")
+    golden.add_argument("picture", metavar="PICTURE", help="of about 200 pixels a side, that you may share")
+    golden.add_argument(
+        "--qualities",
+        type=listed(number(1, 100)),
+        default=[10.0, 50.0, 90.0],
+        metavar="Q,...",
+        help="of its streams, 1 to 100, default 10,50,90",
     )
     index = _add(
         actions, "index", ("zoo", "index"), "Write index.json, which makes a folder a zoo for others"
@@ -236,7 +267,13 @@ def _add_finetune(commands):
     parser.add_argument(
         "-o", "--output", required=True, metavar="FOLDER", help="new folder, best .../NAME/VERSION"
     )
-    parser.add_argument(
+    trained = parser.add_mutually_exclusive_group()
+    trained.add_argument(
+        "--realism",
+        action="store_true",
+        help="train the textures of realism 1 alone; pictures at realism 0 stay as they are",
+    )
+    trained.add_argument(
         "--all",
         action="store_true",
         help="train what decides bits as well, and freeze new tables; old files then need the old preset",
@@ -303,6 +340,13 @@ def _add_eval(commands):
         metavar="NAME,...",
         help="names, name@version, path:FOLDER or URL#name@version; sizes are matched to the first; "
         "default photo_mobile",
+    )
+    parser.add_argument(
+        "--tune",
+        type=listed(one_of(*_TUNES)),
+        default=["psnr"],
+        metavar="TUNE,...",
+        help="how presets compress: psnr, the default, visual, or both, each measured for itself",
     )
     parser.add_argument(
         "--realism",
@@ -385,6 +429,7 @@ def _add_archive_add(actions):
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--quality", type=number(1, 100), metavar="Q", help="1 to 100, default 50")
     target.add_argument("--max-bytes", type=number(1, kind=int), metavar="N", help="the best within N bytes")
+    _tune(parser)
     _tags(parser, "for all these photos")
     parser.add_argument(
         "--force", action="store_true", help="replace photos of the same name, and compress anew"
@@ -441,6 +486,15 @@ def _tags(parser, what):
         default=[],
         metavar="T",
         help=f"tags {what}; goes after the other arguments, or may be given several times",
+    )
+
+
+def _tune(parser):
+    parser.add_argument(
+        "--tune",
+        choices=_TUNES,
+        default="psnr",
+        help="spend bits where they lower squared error, the default, or where they are seen",
     )
 
 

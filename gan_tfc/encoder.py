@@ -8,6 +8,11 @@ from gan_tfc.coding.lifting import padded_shape, picture_bands
 from gan_tfc.coding.passes import EncodingSource
 from gan_tfc.coding.quantiser import RATE_WEIGHT, Quantiser
 from gan_tfc.coding.scan import SECTIONS, scan
+from gan_tfc.coding.visibility import rate_factors
+from gan_tfc.errors import GanTfcError
+
+#: What an encoder may aim at: squared error alone, or what is seen of it.
+TUNES = ("psnr", "visual")
 
 
 class ImageEncoder:
@@ -17,9 +22,15 @@ class ImageEncoder:
         codec: the `gan_tfc.stream_codec.StreamCodec` whose name, tables and networks are used.
         image: uint8 `(H, W, 3)` RGB.
         rate_weight: of the quantiser, see `gan_tfc.coding.quantiser`.
+        tune: one of `TUNES`, see `gan_tfc.stream_codec.StreamCodec.compress`.
+
+    Raises:
+        GanTfcError: another tune.
     """
 
-    def __init__(self, codec, image, rate_weight=RATE_WEIGHT):
+    def __init__(self, codec, image, rate_weight=RATE_WEIGHT, tune="psnr"):
+        if tune not in TUNES:
+            raise GanTfcError(f"Expected tune to be one of {', '.join(TUNES)}, received {tune!r}.")
         self.codec, self.image = codec, image
         frozen = codec.tables()
         self.digest = frozen.digest
@@ -27,6 +38,7 @@ class ImageEncoder:
         self.shape = padded_shape(self.height, self.width, frozen.contexts.levels)
         self.coarsest, self.details = picture_bands(image, frozen.contexts.levels)
         self.quantiser = Quantiser(frozen.tables, rate_weight)
+        self.factors = rate_factors(self.details) if tune == "visual" else None
 
     def encode(self, code: int) -> bytes:
         """The stream at a step code."""
@@ -45,7 +57,7 @@ class ImageEncoder:
         return self.codec.to_pixels(self.decoded(code), header, realism)
 
     def _source(self, code, coder=None):
-        return EncodingSource(self.coarsest, self.details, code, self.quantiser, coder)
+        return EncodingSource(self.coarsest, self.details, code, self.quantiser, coder, self.factors)
 
     def _scan(self, code, source):
         *_, last = scan(self.codec.context_model(), self.shape, code, source)

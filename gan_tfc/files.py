@@ -2,6 +2,7 @@
 """Writing files so that a reader sees the old file, no file, or the complete new one."""
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -44,7 +45,7 @@ def write_atomically(path: str | os.PathLike, data: bytes, overwrite: bool = Fal
             "overwrite=True (--force on the command line)."
         ) from error
     except (OSError, ValueError) as error:
-        raise GanTfcError(f"cannot write {path!r}, {_reason(error, path, len(data))}.") from error
+        raise GanTfcError(f"cannot write {path!r}, {refusal(error, path, len(data))}.") from error
 
 
 def _existing_mode(path: str) -> int | None:
@@ -87,13 +88,21 @@ def _rename_to_a_new_name(temporary: str, target: str) -> None:
         os.replace(temporary, target)
 
 
-def _reason(error: OSError | ValueError, path: str, size: int) -> str:
+def refusal(error: OSError | ValueError, path: str, size: int | None = None) -> str:
+    """Why a path could not be written, and what helps: the end of a sentence, without its full stop.
+
+    Args:
+        error: of the operating system, or ValueError for a path that it does not take.
+        path: that was to be written.
+        size: bytes that were to be written, where that is known.
+    """
     folder = os.path.dirname(path) or "."
     if isinstance(error, FileNotFoundError):
         return f"there is no folder {folder!r}: create it first"
     if isinstance(error, NotADirectoryError):
         return f"{folder!r} is not a folder: choose another path"
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
         return f"the folder {folder!r} may not be written to: choose another folder"
     what = getattr(error, "strerror", None) or str(error)
-    return f"{what} ({size} bytes): choose another path or make room there"
+    told = "" if size is None else f" ({size} bytes)"
+    return f"{what}{told}: choose another path or make room there"

@@ -21,7 +21,7 @@ from gan_tfc.pil_images import (
     scaled_to_8_bits,
 )
 
-__all__ = ["WRITE_FORMATS", "ImageWarning", "read_image", "write_image"]
+__all__ = ["WRITE_FORMATS", "ImageWarning", "picture_size", "read_image", "write_image"]
 
 WRITE_FORMATS = {
     ".png": ("PNG", {}),
@@ -69,6 +69,15 @@ def read_image(source: Any) -> np.ndarray:
         "expected an array, a PIL image, a path or a binary file object, but an object of type "
         f"{type(source).__name__} came: pass np.asarray(image, dtype=np.uint8)."
     )
+
+
+def picture_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Width and height of a picture file in pixels, from its header alone.
+
+    Raises:
+        ImageError: It is missing, unreadable or no picture.
+    """
+    return _guarded(_size_of_file, path, repr(os.fspath(path)))
 
 
 def write_image(path: str | os.PathLike, image: Any, overwrite: bool = False) -> None:
@@ -147,6 +156,13 @@ def _from_file(source: Any) -> np.ndarray:
         image = Image.open(source)
     with image:
         return pil_to_rgb(image)
+
+
+def _size_of_file(path):
+    with _quiet_about_bombs:
+        image = Image.open(path)
+    with image:
+        return image.size
 
 
 class _QuietAboutBombs:

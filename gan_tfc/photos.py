@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_tfc.errors import GanTfcError
-from gan_tfc.images import read_image
+from gan_tfc.errors import GanTfcError, ImageError
+from gan_tfc.images import picture_size, read_image
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".avif"}
 
@@ -30,7 +30,7 @@ class PhotoFolder(Sequence):
     def __init__(self, folder, minimum_side=64, cache_bytes=4 * 2**30):
         folder = Path(folder)
         if not folder.is_dir():
-            raise GanTfcError(f"Expected a folder of photos, but {folder} is none.")
+            raise GanTfcError(f"Expected a folder of photos, but {folder} is none; check the path.")
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._cache_left = cache_bytes
         self._lock = threading.Lock()
@@ -38,8 +38,8 @@ class PhotoFolder(Sequence):
         self.paths, skipped = [], []
         for path in paths:
             try:
-                usable = min(_size(path)) >= minimum_side
-            except Exception:  # For damaged files Pillow raises nearly any class.
+                usable = min(picture_size(path)) >= minimum_side
+            except ImageError:
                 usable = False
             (self.paths if usable else skipped).append(path)
         if skipped:
@@ -51,7 +51,7 @@ class PhotoFolder(Sequence):
         if not self.paths:
             raise GanTfcError(
                 f"Expected photos of at least {minimum_side}x{minimum_side} pixels below {folder}, "
-                f"found none among {len(paths)} image files."
+                f"found none among {len(paths)} image files; name a folder that has some."
             )
 
     def __len__(self):
@@ -68,13 +68,6 @@ class PhotoFolder(Sequence):
                 self._cache[index] = image
                 self._cache_left -= image.nbytes
         return image
-
-
-def _size(path):
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return image.size
 
 
 def open_photos(source: str, minimum_side: int = 64) -> Sequence:

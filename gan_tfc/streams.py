@@ -48,5 +48,7 @@ def stream_bytes(data) -> bytes:
         try:
             return Path(data).read_bytes()
         except OSError as error:
-            raise GanTfcError(f"Expected a .gtc file, but {data}: {error.strerror}.") from error
+            raise GanTfcError(
+                f"Expected a .gtc file, but {data}: {error.strerror}; check the path."
+            ) from error
     return data

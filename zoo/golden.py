@@ -23,12 +23,16 @@ from pathlib import Path
 import numpy as np
 
 from gan_tfc.codec import Codec
-from gan_tfc.errors import GanTfcError, PresetError
+from gan_tfc.errors import GanTfcError, ImageError, PresetError
 from gan_tfc.files import write_atomically
+from gan_tfc.folders import new_folder
 from gan_tfc.images import read_image, write_image
 from gan_tfc.streams import describe
 
 FOLDER, INPUT, SYMBOLS = "golden", "input.png", "symbols.npz"
+#: Of the picture. Everyone who loads the preset from a zoo fetches its golden files, about 8 bytes of
+#: them for each pixel and quality.
+MAX_PIXELS = 256 * 256
 #: Largest difference of a decoded picture, of 255.
 PIXEL_TOLERANCE = 1
 #: Of the picture compressed anew: of so small a stream a few other symbols are a few bytes.
@@ -36,29 +40,51 @@ BYTES_TOLERANCE, SHARE_TOLERANCE, PSNR_TOLERANCE = 16, 0.01, 0.05
 
 
 def make_golden(codec: Codec, folder, image, qualities: Iterable[float]) -> None:
-    """Write golden files of a preset that is about to be released.
+    """Write golden files of a preset that is about to be released, all of them or none.
 
     Args:
         codec: with frozen tables, name and version.
         folder: the preset's `golden` folder; made here, or empty.
-        image: what `read_image` takes; small, for it ships with the preset.
-        qualities: of the streams.
+        image: what `read_image` takes, of at most `MAX_PIXELS`.
+        qualities: of the streams, 1 to 100; a repeated one counts once.
 
     Raises:
         PresetError: the folder holds files already: golden files are never made anew.
+        ImageError: no picture, or one too large to ship.
+        GanTfcError: the folder cannot be written.
     """
+    check_free(folder)
+    image = _read_small(image)
+    with new_folder(folder) as made:
+        _write(codec, made, image, qualities)
+
+
+def check_free(folder) -> None:
+    """Raises `PresetError` where there are golden files already: they are never made anew."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()):
         raise PresetError(
-            f"Expected an empty folder, but {folder} holds files; golden files are never made anew."
+            f"Expected an empty folder, but {folder} holds files; golden files are never made anew, a "
+            "fix is the next version."
         )
-    image = read_image(image)
+
+
+def _read_small(source):
+    image = read_image(source)
+    height, width = image.shape[:2]
+    if height * width > MAX_PIXELS:
+        raise ImageError(
+            f"Expected a picture of at most {MAX_PIXELS} pixels, such as 256x256, for it ships with its "
+            f"streams to everyone who loads the preset, received {width}x{height}; take a part of it."
+        )
+    return image
+
+
+def _write(codec, folder, image, qualities):
     write_image(folder / INPUT, image)
     symbols = {}
-    for quality in qualities:
+    for name, quality in sorted({f"q{quality:g}": quality for quality in qualities}.items()):
         data = codec.compress(image, quality)
-        name = f"q{quality:g}"
         write_atomically(folder / f"{name}.gtc", data)
         write_image(folder / f"{name}.png", codec.decompress(data))
         symbols |= {f"{name}/{key}": value for key, value in _symbols(codec, data).items()}

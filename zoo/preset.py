@@ -12,10 +12,8 @@
 """
 
 import hashlib
+import io
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import h5py
@@ -25,9 +23,10 @@ import numpy as np
 from gan_tfc import __version__
 from gan_tfc.codec import Codec
 from gan_tfc.coding.frozen import FrozenTables
-from gan_tfc.errors import PresetError
+from gan_tfc.errors import GanTfcError, PresetError
+from gan_tfc.folders import new_folder
 from gan_tfc.models.wavelet_codec import WaveletCodec
-from gan_tfc.models.weights import load_weights, save_weights
+from gan_tfc.models.weights import load_weights, weights_file
 from gan_tfc.zoo.registry import METADATA
 
 CONFIG, WEIGHTS, TABLES = "config.json", "model.weights.h5", "tables.npz"
@@ -39,44 +38,35 @@ def save_preset(codec: Codec, folder, metadata: dict | None = None) -> None:
 
     Args:
         codec: with or without frozen tables.
-        folder: ``.../<name>/<version>`` (any other path keeps the codec's own name and version); may
-            exist, but not as a preset: released versions are immutable.
+        folder: ``.../<name>/<version>`` (any other path keeps the codec's own name and version), new or
+            empty: released versions are immutable.
         metadata: entries added to `metadata.json`.
 
     Raises:
-        PresetError: the folder holds a preset already.
+        PresetError: the folder holds a preset already, or anything else, or cannot be written.
     """
     folder = Path(folder)
     if (folder / CONFIG).exists():
         raise PresetError(f"Expected a new folder, but {folder} holds a preset; save under the next version.")
     name, version = _named_by(folder, codec)
+    config = {
+        "name": name,
+        "version": version,
+        "model": keras.saving.serialize_keras_object(codec.model),
+    }
+    config["model"]["compile_config"] = None
+    weights = _in_half_precision(weights_file(codec.model))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # All files are made beside the folder first: a failure leaves no half a preset.
-        scratch = Path(tempfile.mkdtemp(prefix=".preset-", dir=folder.parent))
-    except OSError as error:
-        raise PresetError(
-            f"Expected a folder that can be written, but {folder}: {error.strerror}."
-        ) from error
-    try:
-        config = {
-            "name": name,
-            "version": version,
-            "model": keras.saving.serialize_keras_object(codec.model),
-        }
-        config["model"]["compile_config"] = None
-        (scratch / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-        save_weights(codec.model, scratch / WEIGHTS)
-        _to_half_precision(scratch / WEIGHTS)
-        if codec.frozen is not None:
-            np.savez_compressed(scratch / TABLES, **codec.frozen.arrays())
-        record = describe_model(codec) | (metadata or {}) | {"name": name, "version": version}
-        record["sha256"] = hashes(scratch)
-        (scratch / METADATA).write_text(json.dumps(record, indent=1) + "\n")
-        for file in scratch.iterdir():
-            os.replace(file, folder / file.name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        with new_folder(folder) as scratch:
+            (scratch / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+            (scratch / WEIGHTS).write_bytes(weights)
+            if codec.frozen is not None:
+                np.savez_compressed(scratch / TABLES, **codec.frozen.arrays())
+            record = describe_model(codec) | (metadata or {}) | {"name": name, "version": version}
+            record["sha256"] = hashes(scratch)
+            (scratch / METADATA).write_text(json.dumps(record, indent=1) + "\n")
+    except GanTfcError as error:
+        raise PresetError(str(error)) from error
     codec.name, codec.version = name, version
 
 
@@ -88,7 +78,7 @@ def load_preset(folder, engine: str = "auto") -> Codec:
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
-        raise PresetError(f"Expected a preset folder with {CONFIG}, but {folder} has none.")
+        raise PresetError(f"Expected a preset folder with {CONFIG}, but {folder} has none; check the path.")
     check_hashes(folder)
     try:
         return _read(folder, engine)
@@ -103,7 +93,8 @@ def load_preset(folder, engine: str = "auto") -> Codec:
 
 def _read(folder: Path, engine: str) -> Codec:
     config = json.loads((folder / CONFIG).read_text())
-    model = keras.saving.deserialize_keras_object(config["model"])
+    # Built here: where Keras builds, it takes a Ctrl-C for a model that cannot be built, and goes on.
+    model = keras.saving.deserialize_keras_object(config["model"] | {"build_config": None})
     if not isinstance(model, WaveletCodec):
         raise PresetError(f"Expected a WaveletCodec in {folder}, found {type(model).__name__}.")
     if not model.built:
@@ -163,9 +154,10 @@ def _named_by(folder: Path, codec: Codec) -> tuple[str, int]:
     return codec.name, codec.version
 
 
-def _to_half_precision(path) -> None:
-    """Rewrite a Keras weights file with float16 values: half the size, errors below 0.05 %."""
-    with h5py.File(path, "r+") as file:
+def _in_half_precision(data: bytes) -> bytes:
+    """A Keras weights file with float16 values: half the size, errors below 0.05 %."""
+    full, compact = io.BytesIO(data), io.BytesIO()
+    with h5py.File(full, "r+") as file:
         floats = []
         file.visititems(
             lambda name, item: (
@@ -177,9 +169,8 @@ def _to_half_precision(path) -> None:
             del file[name]
             file.create_dataset(name, data=value.astype(np.float16)).attrs.update(attributes)
     # HDF5 does not give back the space of deleted arrays; a copy does.
-    compact = Path(path).with_suffix(".compact")
-    with h5py.File(path, "r") as source, h5py.File(compact, "w") as target:
+    with h5py.File(full, "r") as source, h5py.File(compact, "w") as target:
         for key in source:
             source.copy(key, target)
         target.attrs.update(dict(source.attrs))
-    os.replace(compact, path)
+    return compact.getvalue()

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from gan_tfc.errors import PresetError
-from gan_tfc.zoo.index import INDEX, make_index, parse_index, presets_in
+from gan_tfc.zoo.index import INDEX, MAX_PICTURE, make_index, parse_index, pictures_of, presets_in
 from gan_tfc.zoo.intake import check_intake
 from gan_tfc.zoo.preset import check_hashes
 
@@ -42,6 +42,12 @@ def _check_preset(folder, name, version):
             "it there, names travel in streams."
         )
     check_intake(folder, name, version)
+    for path in pictures_of(folder).values():
+        if (size := path.stat().st_size) > MAX_PICTURE:
+            raise PresetError(
+                f"Expected pictures of at most {MAX_PICTURE >> 20} MiB on the card of {name}@{version}, but "
+                f"{path} has {size} bytes; scale it down."
+            )
 
 
 def _check_unchanged(root, hashes):

@@ -5,12 +5,15 @@ import fnmatch
 import functools
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gan_tfc import _backend_explained
-from gan_tfc.codec import Codec
 from gan_tfc.errors import PresetError
 from gan_tfc.zoo import index, names
 from gan_tfc.zoo.index import METADATA
+
+if TYPE_CHECKING:
+    from gan_tfc.codec import Codec  # which imports NumPy; listing presets does without
 
 __all__ = ["INDEX", "METADATA", "ROOT", "available", "find", "list_presets", "load", "make_index", "shared"]
 
@@ -18,7 +21,7 @@ ROOT = Path(__file__).parent
 INDEX = ROOT / index.INDEX
 
 
-def load(name: str, engine: str = "auto", progress=None) -> Codec:
+def load(name: str, engine: str = "auto", progress=None) -> "Codec":
     """See `gan_tfc.load`."""
     folder = find(name, progress)
     # Listing presets must not wait for Keras.
@@ -29,7 +32,7 @@ def load(name: str, engine: str = "auto", progress=None) -> Codec:
 
 
 @functools.lru_cache(maxsize=4)
-def shared(name: str) -> Codec:
+def shared(name: str) -> "Codec":
     """A loaded preset that several streams use; not to be trained."""
     return load(name)
 

@@ -4,9 +4,10 @@
     <zoo>/index.json                    what `gan-tfc zoo index` writes, see `gan_tfc.zoo.index`
     <zoo>/<name>/<version>/<file>       a preset, see `gan_tfc.zoo.preset`
 
-The index is fetched each time, files once: what is in the cache (`gan_tfc.zoo.cache`) with the hash
-that the index states is kept. Where the index cannot be fetched, the cached copy is used with a
-warning. A version that was fetched before never changes: another one under its name is refused.
+The index is fetched each time, files once, and a card's pictures when it is shown: what is in the
+cache (`gan_tfc.zoo.cache`) with the hash that the index states is kept. Where the index cannot be
+fetched, the cached copy is used with a warning. A version that was fetched before never changes:
+another one under its name is refused.
 """
 
 import contextlib
@@ -20,9 +21,11 @@ from urllib.parse import quote
 from gan_tfc.errors import PresetError
 from gan_tfc.files import write_atomically
 from gan_tfc.zoo import cache
+from gan_tfc.zoo.card import Card, read_card
+from gan_tfc.zoo.card_text import make_card
 from gan_tfc.zoo.connections import Unreachable
 from gan_tfc.zoo.download import download, matches, read
-from gan_tfc.zoo.index import CARD, INDEX, MAX_INDEX, METADATA, Entry, parse_index, presets_in
+from gan_tfc.zoo.index import CARD, INDEX, MAX_INDEX, METADATA, Entry, File, parse_index, presets_in
 from gan_tfc.zoo.intake import check_intake
 from gan_tfc.zoo.names import choose, split_remote, zoo_url
 
@@ -48,7 +51,8 @@ def find(name: str, progress: Progress | None = None) -> Path:
     folder = _folder(url, entry)
     _refuse_another(folder, entry, url)
     with _cache_explained():
-        _fetch(url, entry, [key for key in entry.files if key != METADATA], progress)
+        files = {name: file for name, file in entry.files.items() if name != METADATA}
+        _fetch(url, entry, files, progress)
         # Last: a folder with metadata is complete.
         _fetch_metadata(url, entry)
     try:
@@ -59,22 +63,28 @@ def find(name: str, progress: Progress | None = None) -> Path:
     return folder
 
 
-def find_card(name: str) -> Path:
-    """The card of a preset of another zoo, in the cache; nothing else of it is fetched.
+def find_card(name: str) -> Card:
+    """The card of a preset of another zoo, with the pictures that could be fetched.
+
+    Nothing else of the preset is fetched. Where it has no card, one is made from its metadata.
 
     Raises:
-        PresetError: unknown, not to be had, damaged, or without a card.
+        PresetError: unknown, not to be had, or damaged.
     """
     url, bare = split_remote(name)
     try:
         entry = _choose(_fetch_index(url), bare, url)
     except Unreachable as error:
-        return _find_cached(url, bare, error) / CARD
+        return read_card(_find_cached(url, bare, error))
     if CARD not in entry.files:
-        raise PresetError(f"Preset {entry.name}@{entry.version} at {url} has no card ({CARD} in its index).")
+        return Card(make_card(entry.record), [])
     with _cache_explained():
-        _fetch(url, entry, [CARD], None)
-    return _folder(url, entry) / CARD
+        _fetch(url, entry, {CARD: entry.files[CARD]}, None)
+        try:
+            _fetch(url, entry, entry.pictures, None)
+        except PresetError as error:
+            _warn(f"the pictures of the card are not complete: {error}")
+    return read_card(_folder(url, entry))
 
 
 def list_records(url: str) -> list[dict]:
@@ -136,12 +146,12 @@ def _refuse_another(folder, entry, url):
         )
 
 
-def _fetch(url, entry, names, progress):
-    folder, sizes = _folder(url, entry), [entry.files[name].size for name in names]
+def _fetch(url, entry, files: dict[str, File], progress):
+    folder, sizes = _folder(url, entry), [file.size for file in files.values()]
     total = None if None in sizes else sum(sizes)
     before = 0
-    for name in names:
-        file, target = entry.files[name], folder / name
+    for name, file in files.items():
+        target = folder / name
 
         def tell(done, before=before):
             if progress:
@@ -156,7 +166,7 @@ def _fetch(url, entry, names, progress):
 
 def _fetch_metadata(url, entry):
     if METADATA in entry.files:
-        _fetch(url, entry, [METADATA], None)
+        _fetch(url, entry, {METADATA: entry.files[METADATA]}, None)
     else:
         text = json.dumps(entry.record, indent=1) + "\n"
         write_atomically(_folder(url, entry) / METADATA, text.encode(), overwrite=True)

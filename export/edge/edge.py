@@ -35,6 +35,7 @@ from gan_tfc.coding.noise import position_noise
 from gan_tfc.coding.range_coder import PortableCoder
 from gan_tfc.coding.scan import ContextModel
 from gan_tfc.coding.strips import cores
+from gan_tfc.encoder import TUNES
 from gan_tfc.errors import GanTfcError, ImageError, PresetError
 from gan_tfc.files import write_atomically
 from gan_tfc.stream_codec import PREVIEW_SCALES, StreamCodec, to_uint8
@@ -435,6 +436,7 @@ def _parser():
     target = compress.add_mutually_exclusive_group()
     target.add_argument("--quality", type=float, metavar="Q", help="1 to 100, default 50")
     target.add_argument("--max-bytes", type=int, metavar="N", help="the best within N bytes")
+    compress.add_argument("--tune", choices=TUNES, default=TUNES[0], help="psnr, the default, or visual")
     decompress = _command(commands, "decompress", _decompress, "stream", ".png")
     decompress.add_argument("--realism", type=float, default=1.0, metavar="R", help="0 to 1, default 1")
     preview = _command(commands, "preview", _preview, "stream", ".png")
@@ -455,7 +457,7 @@ def _command(commands, name, run, what, suffix):
 
 
 def _compress(codec, args):
-    return codec.compress(args.input, args.quality, max_bytes=args.max_bytes)
+    return codec.compress(args.input, args.quality, max_bytes=args.max_bytes, tune=args.tune)
 
 
 def _decompress(codec, args):

@@ -141,12 +141,12 @@ class Adder:
         return Outcome(photo.source, kind, record)
 
 
-def compressor(codec, quality=None, max_bytes=None) -> Callable[[Photo], bytes]:
+def compressor(codec, quality=None, max_bytes=None, tune="psnr") -> Callable[[Photo], bytes]:
     """What compresses a `Photo`; one that is a stream already stays as it is.
 
     Args:
         codec: a function that gives the codec, called when it is needed.
-        quality, max_bytes: as for `Codec.compress`.
+        quality, max_bytes, tune: as for `Codec.compress`.
     """
 
     def compress(photo):
@@ -158,6 +158,6 @@ def compressor(codec, quality=None, max_bytes=None) -> Callable[[Photo], bytes]:
             image = read_image(io.BytesIO(photo.data))
         except ImageError as error:
             raise ImageError(str(error).replace("this file object", repr(photo.source), 1)) from error
-        return codec().compress(image, quality, max_bytes=max_bytes)
+        return codec().compress(image, quality, max_bytes=max_bytes, tune=tune)
 
     return compress

@@ -64,7 +64,16 @@ class Archive:
         return self._preset
 
     def add(
-        self, source, name=None, *, tags=(), quality=None, max_bytes=None, date=None, replace=False
+        self,
+        source,
+        name=None,
+        *,
+        tags=(),
+        quality=None,
+        max_bytes=None,
+        tune="psnr",
+        date=None,
+        replace=False,
     ) -> Record:
         """Keep a photo, unless the archive has it already.
 
@@ -74,7 +83,7 @@ class Archive:
             name: a relative path with "/"; by default the file's name. A photo whose content the
                 archive has is not compressed again: the name is one more for it.
             tags: added to those that the name has.
-            quality, max_bytes: as for `Codec.compress`.
+            quality, max_bytes, tune: as for `Codec.compress`.
             date: ISO 8601; by default when the photo was taken, else when its file was written.
             replace: whether a name that another photo has goes to this one; it is then compressed
                 anew.
@@ -92,9 +101,9 @@ class Archive:
         if self.store.has(photo.hash) and not replace:
             return self.store.link(photo.name, photo.hash, photo.date, tags)
         if isinstance(source, (str, os.PathLike)):
-            stream = compressor(self.codec, quality, max_bytes)(photo)
+            stream = compressor(self.codec, quality, max_bytes, tune)(photo)
         else:
-            stream = self.codec().compress(source, quality, max_bytes=max_bytes)
+            stream = self.codec().compress(source, quality, max_bytes=max_bytes, tune=tune)
         size = len(photo.data)
         return self.store.put(photo.name, photo.hash, size, stream, photo.date, tags, replace)
 

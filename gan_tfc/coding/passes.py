@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gan_tfc.coding import steps
+from gan_tfc.coding.integer_network import BANDS
 from gan_tfc.coding.scan import COARSEST, SECTIONS, coarsest_rows, section_of
 from gan_tfc.coding.tables import CodingTables
 
@@ -19,13 +20,14 @@ class EncodingSource:
         code: step code.
         quantiser: a `gan_tfc.coding.quantiser.Quantiser`.
         coder: a coder as made by `make_coder`, or None to choose symbols without writing them.
+        factors: of the rate weight, `(H, W)` for each level, see `gan_tfc.coding.visibility`; or None.
     """
 
-    def __init__(self, coarsest, details, code, quantiser, coder=None):
+    def __init__(self, coarsest, details, code, quantiser, coder=None, factors=None):
         self._coarsest = coarsest / np.float32(steps.coarsest_step_size(code))
         self._details = details
         self._scale = np.float32(1 / steps.step_size(code))
-        self._quantise = quantiser
+        self._quantise, self._factors = quantiser, factors
         self._encoders = [coder.encoder() for _ in range(SECTIONS)] if coder else None
 
     def __call__(self, level, places, rows, means):
@@ -36,9 +38,10 @@ class EncodingSource:
             return symbols
         symbols = np.zeros(rows.shape, np.int32)
         coded = np.flatnonzero(rows)
-        latents = self._details[level].reshape(-1).take(places.take(coded)) * self._scale
-        rows = rows.take(coded)
-        found = self._quantise(latents - means.take(coded) * np.float32(0.25), rows)
+        places, rows = places.take(coded), rows.take(coded)
+        latents = self._details[level].reshape(-1).take(places) * self._scale
+        factors = None if self._factors is None else self._factors[level].reshape(-1).take(places // BANDS)
+        found = self._quantise(latents - means.take(coded) * np.float32(0.25), rows, factors)
         self._write(level, found, rows)
         symbols[coded] = found
         return symbols

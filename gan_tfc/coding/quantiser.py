@@ -28,17 +28,26 @@ class Quantiser:
         self._costs = np.ascontiguousarray(costs, np.float32).reshape(-1)
         self._width = 2 * REACH + 1
 
-    def __call__(self, residual: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Residuals in steps and their table rows, one-dimensional -> int32 symbols."""
+    def __call__(
+        self, residual: np.ndarray, rows: np.ndarray, factors: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Residuals in steps and their table rows, one-dimensional -> int32 symbols.
+
+        Args:
+            residual: float32.
+            rows: int32.
+            factors: of the rate weight of each symbol, float32; None is 1 for all.
+        """
         nearest = np.floor(np.abs(residual) + np.float32(0.5)).astype(np.int32)
         symbols = np.where(residual < 0, -nearest, nearest)
         at = np.flatnonzero((nearest > 0) & (nearest <= REACH))
         if not at.size:
             return symbols
         chosen, away, row = symbols[at], residual[at], rows[at] * self._width + REACH
-        best = np.square(away - chosen) + self._costs[row + chosen]
+        factor = np.float32(1) if factors is None else factors[at]
+        best = np.square(away - chosen) + factor * self._costs[row + chosen]
         for candidate in (chosen - np.sign(chosen), np.zeros_like(chosen)):
-            cost = np.square(away - candidate) + self._costs[row + candidate]
+            cost = np.square(away - candidate) + factor * self._costs[row + candidate]
             better = cost < best
             best = np.where(better, cost, best)
             chosen = np.where(better, candidate, chosen)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from gan_tfc.archive.store import Record, Store, checked_name, matching, no_photo
 from gan_tfc.commands import terminal
+from gan_tfc.commands.columns import columns
 from gan_tfc.errors import GanTfcError
 
 _KINDS = {"added": "added", "linked": "same as another", "kept": "there already", "failed": "skipped"}
@@ -50,7 +51,7 @@ def _shared(codec, args):
         with lock:
             return codec()
 
-    return compressor(locked, args.quality, args.max_bytes)
+    return compressor(locked, args.quality, args.max_bytes, args.tune)
 
 
 class Tally:
@@ -130,7 +131,7 @@ def list_photos(args) -> int:
         print(json.dumps({"photos": [asdict(record) for record in records], "totals": totals}, indent=1))
         return 0
     if records:
-        terminal.console().print(_table(records))
+        print(_table(records))
     count = f"{totals['names']} photo{'s' * (totals['names'] != 1)}"
     if totals["contents"] < totals["names"]:
         count += f" ({totals['contents']} different)"
@@ -152,17 +153,18 @@ def _totals(records: list[Record], archive_bytes: int) -> dict:
     }
 
 
-def _table(records):
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", "bytes", "pixels", "date", "tags"):
-        table.add_column(title, justify="right" if title in ("bytes", "pixels") else "left")
-    for record in records:
-        date = record.date.replace("T", " ")[:16]
-        pixels = f"{record.width}x{record.height}"
-        table.add_row(record.name, f"{record.bytes:,}", pixels, date, ", ".join(record.tags))
-    return table
+def _table(records) -> str:
+    rows = [
+        (
+            record.name,
+            f"{record.bytes:,}",
+            f"{record.width}x{record.height}",
+            record.date.replace("T", " ")[:16],
+            ", ".join(record.tags),
+        )
+        for record in records
+    ]
+    return columns(("name", "bytes", "pixels", "date", "tags"), rows, right=("bytes", "pixels"))
 
 
 def verify(args) -> int:
@@ -188,7 +190,9 @@ def verify(args) -> int:
 def extract(args) -> int:
     """Photos to picture files, or their streams as they are."""
     from gan_tfc.archive.archive import Archive
+    from gan_tfc.folders import check_writable
 
+    check_writable(args.output)
     code = 0
     with contextlib.closing(Archive(args.archive)) as archive:
         archive.codecs = _codecs(args.preset)

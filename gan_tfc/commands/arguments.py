@@ -30,3 +30,14 @@ def listed(parse: Callable) -> Callable:
         return [parse(part.strip()) for part in text.split(",")]
 
     return parse_all
+
+
+def one_of(*choices: str) -> Callable:
+    """A parser of one of some words, for `listed`; a single one has argparse's own `choices`."""
+
+    def parse(text):
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"expected {' or '.join(choices)}, received {text!r}")
+        return text
+
+    return parse

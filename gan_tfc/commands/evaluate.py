@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gan-tfc eval`."""
 
+import itertools
 import json
 import os
 import platform
@@ -11,6 +12,7 @@ from pathlib import Path
 from gan_tfc.commands import terminal
 from gan_tfc.errors import GanTfcError
 from gan_tfc.files import write_atomically
+from gan_tfc.folders import check_writable, explained
 
 QUALITIES = (2, 5, 10, 15, 20, 25, 30, 40, 50, 65, 80)
 #: Rivals have settings for finer curves than a report needs.
@@ -28,8 +30,7 @@ def evaluate(args) -> int:
     page = output / "report.html"
     if page.exists() and not args.force:
         raise GanTfcError(f"{str(page)!r} exists already: choose another folder with -o, or pass --force.")
-    if output.exists() and not output.is_dir():
-        raise GanTfcError(f"expected a folder, but {args.output!r} is a file: name another.")
+    check_writable(output)
     photos = photos_in(args.photos, args.limit)
     published = read_published(args.published) if args.published else []
     rivals, notes = _rivals(args)
@@ -95,11 +96,11 @@ def _measured(args, photos, rivals, judge, results):
     from gan_tfc.images import read_image
     from gan_tfc.zoo.registry import find
 
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, explained(scratch):
         suite = Suite(photos, judge, results, Path(scratch), _track)
         ours, first = [], read_image(photos[0])
-        for preset in args.presets:
-            codec = _preset(preset)
+        for preset, tune in itertools.product(args.presets, dict.fromkeys(args.tune)):
+            codec = _preset(preset, tune)
             with terminal.status(f"trying {codec.name}"):
                 decoders = codec.decoders(sorted(set(args.realism)), first)
             # A folder, because a process of its own may not know where this one's zoo lies.
@@ -117,11 +118,11 @@ def _measured(args, photos, rivals, judge, results):
     return evaluation
 
 
-def _preset(name):
+def _preset(name, tune):
     from gan_tfc.evaluation.preset_codec import PresetCodec
 
     with terminal.status(f"loading {name}"):
-        return PresetCodec(name)
+        return PresetCodec(name, tune=tune)
 
 
 def _thinned(qualities):

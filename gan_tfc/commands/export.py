@@ -13,7 +13,7 @@ def export(args) -> int:
 
     codec = terminal.load(args.preset)
     folder = args.output or f"{codec.name}-{codec.version}-{args.format}"
-    with terminal.status(f"exporting {args.preset}"), terminal.native_silence():
+    with terminal.status(f"exporting {args.preset}"), terminal.converter_silence():
         export_codec(codec, folder, args.format, args.precision, args.photos)
     manifest = json.loads(Path(folder, MANIFEST).read_text())
     if args.json:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gan_tfc.commands import terminal
 from gan_tfc.errors import GanTfcError, PresetError
+from gan_tfc.folders import check_new, check_writable, explained
 
 
 def finetune(args) -> int:
@@ -19,30 +20,38 @@ def finetune(args) -> int:
     # Not beside the output: a zoo is served to others, and a run holds the user's photos.
     folder = Path(args.run) if args.run else Path("runs") / f"{output.parent.name}-{output.name}"
     name = _new_name(output) if args.all else None
+    _check_folders(output, folder)
     codec = terminal.load(args.preset)
     source = f"{codec.name}@{codec.version}"
     console = terminal.console(stderr=True)
     try:
-        result = codec.fine_tune(
-            args.data,
-            args.minutes,
-            everything=args.all,
-            name=name,
-            folder=folder,
-            resume=args.resume,
-            wandb_project=args.wandb,
-            console=console,
-        )
+        with explained(folder):
+            result = codec.fine_tune(
+                args.data,
+                args.minutes,
+                realism=args.realism,
+                everything=args.all,
+                name=name,
+                folder=folder,
+                resume=args.resume,
+                wandb_project=args.wandb,
+                console=console,
+            )
+        return _conclude(args, codec, source, result)
     except KeyboardInterrupt:
         terminal.say(f"stopped; the same command with --resume continues the run in {folder}")
         raise
     finally:
         console.show_cursor(True)
+
+
+def _conclude(args, codec, source, result) -> int:
+    """Tells the result, and writes the preset where there is a better one."""
     print(json.dumps(result.to_dict(), indent=1) if args.json else result)
     if not result.improved:
         terminal.say(f"no preset was written, for {args.preset} could not be made better on these photos")
         return 1
-    _save(codec, output, source, result)
+    _save(codec, Path(args.output), source, result, args.all)
     if not args.json:
         print(f"{codec.name}@{codec.version} in {args.output}")
         if not args.all:
@@ -51,6 +60,16 @@ def finetune(args) -> int:
                 f"gan-tfc decompress --preset path:{args.output} FILE.gtc"
             )
     return 0
+
+
+def _check_folders(output: Path, run: Path) -> None:
+    """Refuses at once what could not be written after half an hour of training."""
+    check_new(output)
+    check_writable(run)
+    if output.resolve() in (run.resolve(), *run.resolve().parents):
+        raise GanTfcError(
+            f"expected a run outside of the new preset, received {str(run)!r}: choose another --run."
+        )
 
 
 def _new_name(output: Path) -> str:
@@ -64,14 +83,16 @@ def _new_name(output: Path) -> str:
     return name
 
 
-def _save(codec, output, source, result):
+def _save(codec, output, source, result, everything):
+    from gan_tfc.zoo.card import write_card
     from gan_tfc.zoo.preset import save_preset
 
-    facts = {
-        "from": source,
-        "photos": result.trained,
-        "held_out_photos": result.held_out,
-        "gain_db": round(result.gain, 3),
-        "least_gain_db": round(result.least_gain, 3),
-    }
-    save_preset(codec, output, {"fine_tuning": facts})
+    facts = {"from": source, "everything": everything, **result.facts()}
+    try:
+        save_preset(codec, output, {"fine_tuning": facts})
+    except PresetError as error:
+        text = str(error).removesuffix(".")
+        raise PresetError(
+            f"{text}; then the same command with --resume writes it without training again."
+        ) from error
+    write_card(output)

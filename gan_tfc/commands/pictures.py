@@ -30,6 +30,7 @@ def compress(args) -> int:
                 max_bytes=args.max_bytes,
                 target_bpp=args.bpp,
                 min_psnr=args.min_psnr,
+                tune=args.tune,
             )
         write_atomically(target, data, args.force)
         _print_compressed(source, target, describe(data), args.json)

@@ -2,12 +2,25 @@
 """Speaking to the user: sentences on stderr, answers on stdout."""
 
 import contextlib
+import errno
 import logging
 import os
 import sys
 import unicodedata
 
-from gan_tfc.errors import GanTfcError
+#: What helps, by what the operating system says; errors of gan_tfc's own say it themselves.
+_MENDS = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "name a file in it",
+    errno.EEXIST: "choose another name",
+    errno.EACCES: "change its permissions, or choose another",
+    errno.EPERM: "change its permissions, or choose another",
+    errno.EROFS: "choose a folder that may be written to",
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room on the disk",
+    errno.EFBIG: "raise the limit on the size of files, or choose another disk",
+}
 
 
 def say(text: str) -> None:
@@ -25,9 +38,14 @@ def report(error: BaseException, source: str | None = None) -> None:
 
 def _sentence(error) -> str:
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this: use a smaller picture."
-    if isinstance(error, OSError) and not isinstance(error, GanTfcError) and error.strerror:
-        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+        return "there is not enough memory for this: use smaller pictures, or fewer at a time."
+    if isinstance(error, OSError) and error.strerror:
+        about = f"{error.filename}: " if error.filename else ""
+        network = isinstance(error, (ConnectionError, TimeoutError))
+        mend = _MENDS.get(error.errno, "check the network" if network else "check the path and the disk")
+        return f"{about}{error.strerror}: {mend}."
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"the package that brings {error.name!r} is not installed: install it, or gan_tfc again."
     return str(error) or type(error).__name__
 
 
@@ -79,8 +97,19 @@ def status(text: str):
 
 
 @contextlib.contextmanager
-def native_silence():
-    """What converters write to the standard error stream from C++ is lost; Python's own is not."""
+def converter_silence():
+    """What converters log, and write to the standard error stream from C++, is lost; warnings are not."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with _native_silence():
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+@contextlib.contextmanager
+def _native_silence():
     sys.stderr.flush()
     try:
         kept = os.dup(2)

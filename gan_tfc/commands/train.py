@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gan_tfc.commands import terminal
 from gan_tfc.errors import GanTfcError, PresetError
+from gan_tfc.folders import check_new, check_writable, explained
 
 _RUN_CONFIG = "config.json"
 
@@ -22,6 +23,7 @@ def train(args) -> int:
     config = load_config(config_name)
     if args.weights and not Path(args.weights).is_file():
         raise GanTfcError(f"there is no weights file {args.weights!r}: check the path.")
+    check_writable(folder)
 
     from gan_tfc.training import run
     from gan_tfc.training.checkpoint import FILE_NAME
@@ -32,17 +34,21 @@ def train(args) -> int:
     terminal.say(f"{'continuing' if resumes else 'starting'} the run in {folder}{ignored}")
     console = terminal.console(stderr=True)
     try:
-        _, steps = run.train(
-            config,
-            args.data,
-            folder,
-            minutes=args.minutes,
-            weights=args.weights,
-            codec=codec,
-            console=console,
-        )
+        with explained(folder):
+            _, steps = run.train(
+                config,
+                args.data,
+                folder,
+                minutes=args.minutes,
+                weights=args.weights,
+                codec=codec,
+                console=console,
+            )
     except KeyboardInterrupt:
-        terminal.say(f"stopped; --resume {folder} continues from the last checkpoint")
+        if (folder / FILE_NAME).exists():
+            terminal.say(f"stopped; --resume {folder} continues from the last checkpoint")
+        else:
+            terminal.say(f"stopped before the first checkpoint; --resume {folder} begins again")
         raise
     finally:
         console.show_cursor(True)
@@ -70,12 +76,16 @@ def freeze(args) -> int:
     run_config, weights = Path(args.run) / _RUN_CONFIG, Path(args.run) / "averaged.weights.h5"
     for file in (run_config, weights):
         if not file.is_file():
-            raise GanTfcError(f"expected the folder of a training run, but there is no file {str(file)!r}.")
+            raise GanTfcError(
+                f"expected the folder of a training run, but there is no file {str(file)!r}: name one that "
+                "`gan-tfc train` wrote."
+            )
     if (Path(args.output) / "config.json").exists():
         raise PresetError(
             f"expected a new folder, but {args.output!r} holds a preset: presets never change, "
             "save under the next version."
         )
+    check_new(args.output)
     config = load_config(str(run_config))
     if args.tables and config.stage == "contexts":
         raise GanTfcError(

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gan-tfc zoo list`, `show`, `verify` and `index`."""
+"""`gan-tfc zoo list`, `show`, `golden` and `index`."""
 
 import json
 from pathlib import Path
 
 from gan_tfc.commands import terminal
-from gan_tfc.errors import GanTfcError, PresetError
+from gan_tfc.errors import PresetError
 from gan_tfc.files import write_atomically
-
-#: Of points measured again on photos: other machines round otherwise, and cards have two decimals.
-BPP_TOLERANCE, PSNR_TOLERANCE = 0.01, 0.05
 
 
 def list_presets(args) -> int:
@@ -59,36 +56,27 @@ def _table(records):
 
 
 def _number(value, form) -> str:
+    from gan_tfc.zoo.card_text import is_number
+
     # Another zoo's index may say anything.
-    return format(value, form) if isinstance(value, (int, float)) else ""
+    return format(value, form) if is_number(value) else ""
 
 
 def _points(record) -> str:
     """Measured points as "kodak: 0.150 bpp 27.40 dB, ..."."""
-    points = _measured(record)
+    from gan_tfc.zoo.card_text import measured_points
+
+    points = measured_points(record)
     if not points:
         return ""
     text = ", ".join(f"{point['bpp']:.3f} bpp {point['psnr']:.2f} dB" for point in points)
     return terminal.printable(f"{points[0].get('set')}: {text}")
 
 
-def _measured(record) -> list[dict]:
-    """The measured points of a record, empty where there are none, or none that can be read."""
-    points = record.get("measured")
-    keys = ("quality", "bpp", "psnr")
-    readable = isinstance(points, list) and all(
-        isinstance(point, dict) and all(isinstance(point.get(key), (int, float)) for key in keys)
-        for point in points
-    )
-    return points if readable else []
-
-
 def show(args) -> int:
-    """The card of a preset."""
+    """The card of a preset, and where its pictures are."""
     card = _card(args.name)
-    if not card.is_file():
-        raise PresetError(f"expected the card of a preset, but there is no file {str(card)!r}.")
-    text = terminal.printable(card.read_text(encoding="utf-8", errors="replace"))
+    text = terminal.printable(card.text)
     console = terminal.console()
     if console.is_terminal:
         from rich.markdown import Markdown
@@ -96,92 +84,43 @@ def show(args) -> int:
         console.print(Markdown(text))
     else:
         print(text, end="" if text.endswith("\n") else "\n")
+    if card.pictures:
+        names = ", ".join(path.name for path in card.pictures)
+        terminal.say(f"its pictures: {names} in {card.pictures[0].parent}")
     return 0
 
 
-def _card(name) -> Path:
-    from gan_tfc.zoo import index, names, registry
+def _card(name):
+    from gan_tfc.zoo import names, registry
+    from gan_tfc.zoo.card import read_card
 
     if not names.is_remote(name):
-        return registry.find(name) / index.CARD
+        return read_card(registry.find(name))
     from gan_tfc.zoo import remote
 
     with terminal.status(f"fetching the card of {name}"):
         return remote.find_card(name)
 
 
-def verify(args) -> int:
-    """Hashes, golden files where a preset has them (a shipped one must), and measured points."""
+def golden(args) -> int:
+    """Writes the golden files of a preset of the user's own."""
+    from gan_tfc.zoo import golden as golden_files
     from gan_tfc.zoo import registry
 
-    if args.name:
-        names = [args.name]
-    else:
-        versions = registry.available().items()
-        names = [f"{name}@{version}" for name, all_ in sorted(versions) for version in all_]
-    failed = False
-    for name in names:
-        try:
-            outcome, problems = _verify_one(name, args.photos)
-        except (GanTfcError, OSError) as error:
-            outcome, problems = "", [str(error)]
-        for problem in problems:
-            terminal.say(f"error: {name}: {problem}")
-        if not problems:
-            print(f"{name}: {outcome}")
-        failed = failed or bool(problems)
-    if not names:
-        raise PresetError("there are no presets to verify.")
-    return int(failed)
-
-
-def _verify_one(name: str, photos: str | None) -> tuple[str, list[str]]:
-    from gan_tfc.zoo import golden, registry
-    from gan_tfc.zoo.preset import load_preset
-
-    with terminal.download_bar(f"fetching {name}") as progress:
-        folder = registry.find(name, progress)
-    with terminal.status(f"checking {name}"):
-        codec = load_preset(folder)
-        shipped = not name.startswith("path:") and "://" not in name
-        streams = folder / golden.FOLDER
-        if not shipped and not streams.exists():
-            outcome, problems = "hashes ok, no golden files", []
-        else:
-            # Where streams decode otherwise, what is measured says nothing more.
-            problems = golden.check_golden(codec, streams) or golden.check_points(codec, streams)
-            count = len(list(streams.glob("q*.gtc")))
-            outcome = f"hashes ok, {count} golden streams ok, their bytes and PSNR measured again"
-    if photos and not problems:
-        problems = _check_photos(folder, photos)
-        outcome += f", points of the card measured again on {photos}"
-    return outcome, problems
-
-
-def _check_photos(folder: Path, photos: str) -> list[str]:
-    """The card's points on these photos, at realism 0, against those in the metadata."""
-    from gan_tfc.evaluation.curves import measure, photos_in
-    from gan_tfc.evaluation.preset_codec import PresetCodec
-    from gan_tfc.zoo.preset import check_hashes
-
-    points = {float(point["quality"]): point for point in _measured(check_hashes(folder))}
-    if not points:
-        return ["its metadata lists no measured points; leave out --photos."]
-    codec = PresetCodec(f"path:{folder}", realism=0.0)
-    curve = measure(codec, terminal.track(photos_in(photos), f"measuring {codec.name}"), points)
-    problems = []
-    for quality, bpp, psnr in zip(curve.quality, curve.bpp, curve.psnr, strict=True):
-        point = points[quality]
-        if not (
-            abs(bpp - point["bpp"]) <= BPP_TOLERANCE * point["bpp"]
-            and abs(psnr - point["psnr"]) <= PSNR_TOLERANCE
-        ):
-            problems.append(
-                f"at quality {quality:g} {bpp:.4f} bpp and {psnr:.2f} dB on {len(curve.photos)} photos of "
-                f"{photos}, but its card says {point['bpp']:.4f} and {point['psnr']:.2f} on "
-                f"{terminal.printable(str(point.get('set')))}."
-            )
-    return problems
+    if not args.preset.startswith("path:"):
+        raise PresetError(
+            f"expected path:FOLDER, a preset of your own, received {args.preset!r}: a released preset has "
+            "its golden files, for ever."
+        )
+    folder = registry.find(args.preset) / golden_files.FOLDER
+    golden_files.check_free(folder)
+    codec = terminal.load(args.preset)
+    with terminal.status(f"writing {folder}"):
+        golden_files.make_golden(codec, folder, args.picture, args.qualities)
+    sizes = [path.stat().st_size for path in folder.iterdir()]
+    print(f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:.2f} MB, of {codec.name}@{codec.version}")
+    print(f"on other machines: gan-tfc zoo verify {args.preset}")
+    return 0
 
 
 def index(args) -> int:

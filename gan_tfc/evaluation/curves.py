@@ -25,6 +25,7 @@ import numpy as np
 from gan_tfc.errors import GanTfcError
 from gan_tfc.evaluation.bd_rate import bd_rate, common_interval
 from gan_tfc.evaluation.metrics import file_bpp, psnr
+from gan_tfc.files import write_atomically
 from gan_tfc.images import read_image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
@@ -92,7 +93,7 @@ class Curve:
         return getattr(self, names[metric]) if metric in names else self.metrics.get(metric)
 
     def save(self, path) -> None:
-        """Writes the JSON file; see the module's docstring."""
+        """Writes the JSON file, completely or not at all; see the module's docstring."""
         results = {
             key: [round(float(value), digits) for value in getattr(self, name)]
             for name, (key, digits) in _LISTS.items()
@@ -107,7 +108,7 @@ class Curve:
             }
         record |= {key: getattr(self, key) for key in ("settings", "memory") if getattr(self, key)}
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(record, indent=1) + "\n")
+        write_atomically(path, f"{json.dumps(record, indent=1)}\n".encode(), overwrite=True)
 
     @classmethod
     def load(cls, path) -> "Curve":

@@ -19,12 +19,17 @@ class PresetCodec:
             streams are decoded by the loaded codec, because no stream can name where it came from.
         engine: Range coder that compresses: "auto", "tfc" or "portable".
         realism: At which streams are decoded unless told otherwise.
+        tune: See `gan_tfc.Codec.compress`; any but "psnr" becomes a part of the name.
     """
 
-    def __init__(self, preset: str, engine: str = "auto", realism: float = 1.0):
+    def __init__(self, preset: str, engine: str = "auto", realism: float = 1.0, tune: str = "psnr"):
         self.codec = gan_tfc.load(preset, engine)
         self.name = f"{self.codec.name}@{self.codec.version}"
         self.description = f"gan_tfc {gan_tfc.__version__}, preset {self.name}"
+        self.tune = tune
+        if tune != "psnr":
+            self.name += f" {tune}"
+            self.description += f", tune {tune}"
         in_zoo = not preset.startswith("path:") and "://" not in preset
         self._decompress = gan_tfc.decompress if in_zoo else self.codec.decompress
         self.identity = identity(preset)
@@ -32,14 +37,14 @@ class PresetCodec:
 
     def encode(self, image: np.ndarray, quality: float) -> bytes:
         """See `gan_tfc.Codec.compress`."""
-        return self.codec.compress(image, quality=quality)
+        return self.codec.compress(image, quality=quality, tune=self.tune)
 
     def encode_within(self, image: np.ndarray, max_bytes: int, known=()) -> bytes:
         """The best stream of at most `max_bytes`, else the smallest; needs to know no other sizes."""
         try:
-            return self.codec.compress(image, max_bytes=max_bytes)
+            return self.codec.compress(image, max_bytes=max_bytes, tune=self.tune)
         except TargetError:
-            return self.codec.compress(image, quality=1)
+            return self.codec.compress(image, quality=1, tune=self.tune)
 
     def decode(self, data: bytes, realism: float | None = None) -> np.ndarray:
         """See `gan_tfc.decompress`; at its own realism unless another one is given."""

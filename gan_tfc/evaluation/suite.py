@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from gan_tfc.errors import GanTfcError
 from gan_tfc.evaluation.crops import BlindRow, blind_boxes, cropped
@@ -23,6 +22,7 @@ from gan_tfc.evaluation.matching import Contender, match
 from gan_tfc.evaluation.measuring import measure_all
 from gan_tfc.evaluation.memory import codec_memory
 from gan_tfc.evaluation.report_tables import SPEED_BPP
+from gan_tfc.images import picture_size
 
 #: Rates that codecs are compared at, photo by photo; crops are taken at the blind one.
 MATCHED_BPP = (0.15, 0.24, 0.5)
@@ -50,8 +50,7 @@ class Suite:
     def __post_init__(self):
         self._sizes = {}
         for path in self.photos:
-            with Image.open(path) as image:
-                width, height = image.size
+            width, height = picture_size(path)
             if min(width, height) < self.judge.smallest_side:
                 raise GanTfcError(
                     f"Expected photos with sides of at least {self.judge.smallest_side} pixels, but "

@@ -42,10 +42,20 @@ class GANCodec(keras.Model):
         labels: kinds of texture, for "unet"; see `gan_tfc.models.latent_labels`.
         full_realism: share of the examples trained at realism 1; the others are uniform in [0, 1].
         seed: of realisms and noise.
+        anchor: None, or a `SynthesisNetwork`: its pictures, of the same realism and noise, stand for the
+            original ones in distortion and perceptual distance.
     """
 
     def __init__(
-        self, codec, discriminator="unet", features=32, labels=64, full_realism=0.75, seed=0, **kwargs
+        self,
+        codec,
+        discriminator="unet",
+        features=32,
+        labels=64,
+        full_realism=0.75,
+        seed=0,
+        anchor=None,
+        **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         if not codec.texture_features:
@@ -63,6 +73,9 @@ class GANCodec(keras.Model):
         self.discriminator = discriminator
         self.labels = LatentLabels(labels, name="labels") if discriminator.output.shape[-1] > 1 else None
         self.full_realism = full_realism
+        self.anchor = anchor
+        if anchor is not None:
+            anchor.trainable = False
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.objective = None
         names = ("psnr", "base_psnr", "perceptual", "adversarial", "discriminator", "told_apart")
@@ -135,17 +148,17 @@ class GANCodec(keras.Model):
         batch, height, width, _ = ops.shape(image)
         shape = (batch, height // PATCH, width // PATCH, self.codec.texture_features)
         noise = keras.random.uniform(shape, -1.0, 1.0, seed=self.seed_generator)
-        reconstruction = self.codec.synthesis(
-            {"base": base, "step": step, "realism": realism, "noise": noise}, training=training
-        )
+        decoding = {"base": base, "step": step, "realism": realism, "noise": noise}
+        reconstruction = self.codec.synthesis(decoding, training=training)
 
         outputs = {"image": image, "base": base, "realism": realism, "reconstruction": reconstruction}
         if training and self.objective is not None:
-            outputs |= self._judge(image, reconstruction, {"base": base, "step": step})
+            wanted = image if self.anchor is None else ops.stop_gradient(self.anchor(decoding))
+            outputs |= self._judge(image, wanted, reconstruction, {"base": base, "step": step})
         return outputs
 
-    def _judge(self, image, reconstruction, known):
-        """Logits, and the parts of the loss."""
+    def _judge(self, image, wanted, reconstruction, known):
+        """Logits, and the parts of the loss; `wanted` is what a reconstruction should not be far from."""
         fake = ops.stop_gradient(reconstruction)
         both = {key: ops.concatenate([value, value]) for key, value in known.items()}
         both["image"] = ops.concatenate([image, fake])
@@ -159,7 +172,7 @@ class GANCodec(keras.Model):
             norms = gradient_norms(lambda x: self.discriminator({"image": x, **known}), between)
             penalty = ops.square(norms - 1.0)
         parts = self.objective.parts(
-            image, reconstruction, real_logits, fake_logits, judged_logits, labels, penalty
+            wanted, reconstruction, real_logits, fake_logits, judged_logits, labels, penalty
         )
         return {"real_logits": real_logits, "fake_logits": fake_logits, **parts}
 

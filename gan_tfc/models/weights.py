@@ -6,17 +6,41 @@ the same size: its moments, and the step that its schedule has reached.
 """
 
 import contextlib
+import io
 import os
 
 import keras
 
 from gan_tfc.errors import GanTfcError
+from gan_tfc.files import write_atomically
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Write `model`'s weights to a file whose name ends in ``.weights.h5``."""
+    """Write `model`'s weights to a file, completely or not at all.
+
+    Args:
+        model: built.
+        path: what is there is replaced; its name ends in ``.weights.h5``, for Keras to read it.
+
+    Raises:
+        GanTfcError: the operating system refuses.
+    """
+    write_atomically(path, weights_file(model), overwrite=True)
+
+
+def weights_file(model: keras.Model) -> bytes:
+    """The bytes of a weights file, made in memory: HDF5 may end the process where a disk is full."""
+    file = _NamedMemory()
     with _without_optimizer(model):
-        model.save_weights(path)
+        model.save_weights(file)
+    return file.getvalue()
+
+
+class _NamedMemory(io.BytesIO):
+    """A file in memory with a name that Keras takes for that of a weights file."""
+
+    def __str__(self):
+        return "memory.weights.h5"
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:

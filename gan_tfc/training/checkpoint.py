@@ -5,7 +5,6 @@ A file is written beside its final name and renamed, so a killed run leaves the 
 """
 
 import io
-import os
 import zipfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from gan_tfc.errors import GanTfcError
+from gan_tfc.files import write_atomically
 
 FILE_NAME = "checkpoint.npz"
 
@@ -44,10 +44,7 @@ def save_checkpoint(folder, model, step: int, stage: str) -> None:
     arrays = {name: value_of(v) for name, v in _variables(model)}
     buffer = io.BytesIO()
     np.savez(buffer, step=step, stage=stage, **arrays)
-    path = Path(folder) / FILE_NAME
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path)
+    write_atomically(Path(folder) / FILE_NAME, buffer.getvalue(), overwrite=True)
 
 
 def read_checkpoint(folder):

@@ -6,7 +6,9 @@ contexts and its rate-distortion optimised choices. Coding every photo a few tim
 exactly those, and saves the scan in every training step.
 """
 
+import contextlib
 import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +24,8 @@ from gan_tfc.coding.quantiser import Quantiser
 from gan_tfc.coding.scan import scan
 from gan_tfc.entropy_models.lite_networks import lite_contexts
 from gan_tfc.errors import GanTfcError
+from gan_tfc.files import write_atomically
+from gan_tfc.folders import explained
 
 #: Crops start at multiples of this: the wavelet and the synthesis network are not invariant to
 #: smaller shifts.
@@ -110,10 +114,23 @@ class CodedPhotos:
     def _code(self, folder, progress):
         # A record of other tables must not outlive the pictures that it describes.
         (folder / "bases.json").unlink(missing_ok=True)
+        path = folder / "bases.npy"
+        try:
+            with explained(folder):
+                bases, places = self._code_all(path, progress)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+        record = {"key": self._key(), "places": places}
+        write_atomically(folder / "bases.json", json.dumps(record).encode())
+        return bases, places
+
+    def _code_all(self, path, progress):
         shapes = [self.photos[i].shape for i in range(len(self.photos))]
         starts = np.cumsum([0] + [int(np.prod(shapes[i % len(shapes)])) for i in range(len(self))])
-        bases = np.lib.format.open_memmap(folder / "bases.npy", "w+", np.float16, (int(starts[-1]),))
-
+        bases = np.lib.format.open_memmap(path, "w+", np.float16, (int(starts[-1]),))
+        _take_room(path)
         contexts = lite_contexts(self.frozen.contexts)
 
         def work(index):
@@ -125,10 +142,14 @@ class CodedPhotos:
                 if progress is not None:
                     progress(done)
         bases.flush()
-        places = [(int(starts[i]), shapes[i % len(shapes)]) for i in range(len(self))]
-        record = {"key": self._key(), "places": places}
-        (folder / "bases.json").write_text(json.dumps(record))
-        return bases, places
+        return bases, [(int(starts[i]), shapes[i % len(shapes)]) for i in range(len(self))]
+
+
+def _take_room(path):
+    """Has a file's room on the disk kept for it: writing to mapped memory without room ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 class CodedCropBatches(keras.utils.PyDataset):

@@ -87,11 +87,13 @@ def load_config(name_or_path: str) -> TrainConfig:
         try:
             text = path.read_text()
         except (OSError, UnicodeDecodeError) as error:
-            raise GanTfcError(f"{path} is no training configuration: {error}.") from error
+            raise GanTfcError(f"{path} is no training configuration ({error}); name another file.") from error
     try:
         fields = json.loads(text)
         if "step_codes" in fields:
             fields["step_codes"] = tuple(fields["step_codes"])
         return TrainConfig(**fields)
     except (json.JSONDecodeError, TypeError) as error:
-        raise GanTfcError(f"{name_or_path} is no training configuration: {error}.") from error
+        raise GanTfcError(
+            f"{name_or_path} is no training configuration ({error}); mend it, or name another file."
+        ) from error

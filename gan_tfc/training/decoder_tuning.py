@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training the synthesis network of a frozen codec, for PSNR at realism 0, on one kind of photo."""
 
-import contextlib
 import time
 from dataclasses import dataclass
 
@@ -10,19 +9,20 @@ import numpy as np
 
 from gan_tfc.losses.reconstruction import Reconstruction
 from gan_tfc.models.wavelet_codec import WaveletCodec
-from gan_tfc.models.weights import copy_weights, local_path
+from gan_tfc.models.weights import local_path
 from gan_tfc.training.blending import FACTORS, best_blend
 from gan_tfc.training.checkpoint import assign_copy, value_of
-from gan_tfc.training.coded import CodedCropBatches, CodedPhotos
-from gan_tfc.training.config import TrainConfig
+from gan_tfc.training.coded_training import (
+    coded_batches,
+    copy_of,
+    progress_of,
+    seconds_for_training,
+    train_for,
+)
 from gan_tfc.training.held_out import HeldOut, decibels
-from gan_tfc.training.loggers import TimeBar, counted
-from gan_tfc.training.rounds import KeepBest, train_rounds
 
 #: No held-out photo may lose more, in dB, at any quality.
 TOLERANCE = 0.1
-#: Share of the time for coding photos, and the least for training.
-_CODING, _TRAINING = 0.2, 0.3
 
 
 @dataclass
@@ -68,7 +68,7 @@ def tune_decoder(codec, train, held_out, run) -> DecoderTuning:
         train, held_out: lists of uint8 `(H, W, 3)` arrays.
         run: a `gan_tfc.training.fine_tuning_run.Run`.
     """
-    with _bar(run, "coding held-out photos", 3 * len(held_out)) as progress:
+    with progress_of(run, "coding held-out photos", 3 * len(held_out)) as progress:
         measured = HeldOut(codec, held_out, progress=progress)
     whole = copy_of(codec.model).synthesis
     model = without_realism(codec.model)
@@ -108,56 +108,13 @@ def tune_decoder(codec, train, held_out, run) -> DecoderTuning:
 
 
 def _train(codec, train, run, ending, measured, score):
-    settings = run.settings
-    config = TrainConfig(
-        "synthesis",
-        total_steps=2**31,
-        batch_size=settings.batch_size,
-        crop_size=settings.crop_size,
-        step_codes=settings.step_codes,
-        seed=settings.seed,
+    batches = coded_batches(
+        codec, train, run, "synthesis", run.settings.step_codes, measured.seconds_per_stream
     )
-    coded = _code(codec, train, run, measured.seconds_per_stream)
-    if "preparing" not in run.record:
-        run.remember(preparing=run.passed)
-    seconds = max(run.seconds - run.record["preparing"] - ending, _TRAINING * run.seconds)
+    seconds = seconds_for_training(run, ending)
     model = without_realism(codec.model)
-    model.compile(optimizer=make_optimizer(settings), loss=Reconstruction())
-    keep_best = KeepBest(run.folder, score, "synthesis", seconds, settings.learning_rate, settings.patience)
-    bar = TimeBar(keep_best, run.console)
-    callbacks = [*run.callbacks, bar] if run.console else run.callbacks
-    try:
-        tuned = train_rounds(
-            model,
-            CodedCropBatches(coded, config),
-            keep_best,
-            settings.round_steps,
-            settings.most_rounds,
-            callbacks,
-        )
-    finally:
-        bar.close()
-    return tuned, keep_best
-
-
-def _code(codec, train, run, seconds_per_stream):
-    """As many photos, as many times, as there is time for; the same ones in a resumed run."""
-    if "copies" not in run.record:
-        affordable = int(_CODING * run.seconds / seconds_per_stream)
-        count = min(len(train), max(affordable, run.settings.batch_size))
-        copies = min(max(affordable // count, 1), run.settings.most_copies)
-        run.remember(coded=count, copies=copies)
-    photos, copies = train[: run.record["coded"]], run.record["copies"]
-    with _bar(run, "coding photos", len(photos) * copies) as progress:
-        return CodedPhotos(
-            photos,
-            codec.tables(),
-            run.settings.step_codes,
-            copies,
-            run.settings.seed,
-            run.folder,
-            progress,
-        )
+    model.compile(optimizer=make_optimizer(run.settings), loss=Reconstruction())
+    return train_for(seconds, model, batches, score, run)
 
 
 def make_optimizer(settings) -> keras.optimizers.Optimizer:
@@ -165,14 +122,6 @@ def make_optimizer(settings) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(
         settings.learning_rate, global_clipnorm=1.0, use_ema=True, ema_momentum=settings.ema_momentum
     )
-
-
-def copy_of(model: WaveletCodec) -> WaveletCodec:
-    """Another model with the same weights."""
-    copy = WaveletCodec.from_config(model.get_config())
-    copy.build()
-    copy_weights(model, copy)
-    return copy
 
 
 def without_realism(model: WaveletCodec) -> WaveletCodec:
@@ -198,7 +147,3 @@ def _compare(measured, before, after):
         photo = measured.photos[i // len(measured.qualities)]
         rows.append((decibels(old, photo), decibels(new, photo), decibels(new, old)))
     return dict(zip(("before", "after", "alike"), map(float, np.mean(rows, axis=0)), strict=True))
-
-
-def _bar(run, text, total):
-    return counted(run.console, text, total) if run.console else contextlib.nullcontext()

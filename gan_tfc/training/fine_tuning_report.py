@@ -69,6 +69,16 @@ class FineTuning:
         """For JSON."""
         return asdict(self) | {"gain": self.gain, "least_gain": self.least_gain}
 
+    def facts(self) -> dict:
+        """For a preset's metadata."""
+        return {
+            "photos": self.trained,
+            "held_out_photos": self.held_out,
+            "gain_db": round(self.gain, 3),
+            "least_gain_db": round(self.least_gain, 3),
+            "rows": rounded(self.rows),
+        }
+
     def __str__(self):
         head = f"{self.held_out} held-out photos, PSNR at realism 0 in dB"
         lines = [
@@ -90,6 +100,11 @@ class FineTuning:
         if not self.improved:
             lines.append("nothing improved on the held-out photos: the codec stays as it was")
         return "\n".join(lines)
+
+
+def rounded(rows) -> list[dict]:
+    """Rows as dicts, to three digits after the point."""
+    return [{key: round(value, 3) for key, value in asdict(row).items()} for row in rows]
 
 
 def make_rows(qualities, sizes_before, sizes_after, before, after, gains) -> tuple[QualityRow, ...]:

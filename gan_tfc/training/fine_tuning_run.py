@@ -10,6 +10,7 @@ from pathlib import Path
 from gan_tfc.errors import GanTfcError
 from gan_tfc.files import write_atomically
 from gan_tfc.training.checkpoint import value_of
+from gan_tfc.training.loggers import loggers
 from gan_tfc.training.splits import fingerprint
 
 RUN = "fine_tuning.json"
@@ -29,6 +30,8 @@ class Settings:
         round_steps: steps between two checkpoints.
         most_rounds: None trains for as long as there is time.
         patience: training ends when the held-out photos were measured so often without a gain.
+        discriminator_first: share of the time that the discriminator trains alone, where realism is
+            trained.
         seed: of crops and steps.
     """
 
@@ -42,7 +45,12 @@ class Settings:
     round_steps: int = 50
     most_rounds: int | None = None
     patience: int = 8
+    discriminator_first: float = 0.2
     seed: int = 0
+
+
+#: For realism: small batches and many steps, as for the presets, and time for scores to turn upwards.
+REALISM_SETTINGS = Settings(batch_size=4, patience=16)
 
 
 class Run:
@@ -53,14 +61,23 @@ class Run:
         seconds: for the whole run.
         settings: a `Settings`.
         console: for progress bars, or None.
-        callbacks: of Keras's `fit`.
+        callbacks: more of Keras's.
+
+    Attributes:
+        part: name of this part of a run; empty where it is all of it.
+        wandb: a `wandb.Run` that metrics are logged to, or None.
     """
 
     def __init__(self, folder, seconds, settings, console=None, callbacks=()):
         self.folder, self.seconds, self.settings = Path(folder), seconds, settings
-        self.console, self.callbacks = console, callbacks
+        self.console, self.more_callbacks = console, callbacks
         self.started = time.monotonic()
-        self.record = {}
+        self.record, self.part, self.wandb = {}, "", None
+
+    @property
+    def callbacks(self) -> list:
+        """Of Keras's `fit`: loggers of this part, and those that were given."""
+        return [*loggers(self.folder, self.part, self.wandb), *self.more_callbacks]
 
     @property
     def passed(self) -> float:
@@ -102,7 +119,8 @@ class Run:
 
     def below(self, name, seconds) -> "Run":
         """A part of this run, with a folder of its own."""
-        part = Run(self.folder / name, seconds, self.settings, self.console, self.callbacks)
+        part = Run(self.folder / name, seconds, self.settings, self.console, self.more_callbacks)
+        part.part, part.wandb = name, self.wandb
         part.folder.mkdir(exist_ok=True)
         path = part.folder / RUN
         part.record = json.loads(path.read_text()) if path.exists() else {}

@@ -11,12 +11,11 @@ from gan_tfc.losses.rate_distortion import RateDistortion
 from gan_tfc.models.weights import copy_weights
 from gan_tfc.training.batches import CropBatches
 from gan_tfc.training.checkpoint import assign_copy
+from gan_tfc.training.coded_training import copy_of, train_for
 from gan_tfc.training.config import TrainConfig
-from gan_tfc.training.decoder_tuning import TOLERANCE, copy_of, make_optimizer, tune_decoder
+from gan_tfc.training.decoder_tuning import TOLERANCE, make_optimizer, tune_decoder
 from gan_tfc.training.fine_tuning_report import FineTuning, make_rows
 from gan_tfc.training.held_out import QUALITIES, HeldOut
-from gan_tfc.training.loggers import TimeBar
-from gan_tfc.training.rounds import KeepBest, train_rounds
 
 #: Share of the time for the context networks.
 _CONTEXTS = 0.4
@@ -86,22 +85,8 @@ def _tune_contexts(codec, train, held_out, run):
         _assign(measured, weights)
         return 100.0 * (first - loss()) / abs(first)
 
-    keep_best = KeepBest(
-        part.folder,
-        score,
-        "contexts",
-        part.seconds,
-        settings.learning_rate,
-        settings.patience,
-        "held_out_contexts",
-    )
-    bar = TimeBar(keep_best, run.console, unit="%")
-    callbacks = [*run.callbacks, bar] if run.console else run.callbacks
-    try:
-        batches = CropBatches(train, config)
-        best = train_rounds(model, batches, keep_best, settings.round_steps, settings.most_rounds, callbacks)
-    finally:
-        bar.close()
+    batches = CropBatches(train, config)
+    best, keep_best = train_for(part.seconds, model, batches, score, part, name="held_out_contexts", unit="%")
     result = copy_of(codec.model)
     if best is not None:
         result.compile(loss=RateDistortion())

@@ -7,32 +7,23 @@ import time
 
 import keras
 
-from gan_tfc.errors import GanTfcError
+from gan_tfc.training.wandb_logger import WandbLogger
 
 
-def loggers(folder, wandb_project=None) -> list[keras.callbacks.Callback]:
-    """Keras's own callbacks: `log.csv`, TensorBoard where it is installed, Weights & Biases if wanted.
+def loggers(folder, part="", wandb=None) -> list[keras.callbacks.Callback]:
+    """`log.csv`, TensorBoard where it is installed, Weights & Biases where a run there is given.
 
-    Raises:
-        GanTfcError: `wandb_project` is given and wandb is not installed.
+    Args:
+        folder: of the part of the run.
+        part: its name; empty where the run is all of one piece.
+        wandb: see `gan_tfc.training.wandb_logger.wandb_run`.
     """
     made = [keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True)]
     if keras.backend.backend() == "tensorflow" and importlib.util.find_spec("tensorboard"):
         made.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
-    if wandb_project:
-        made.append(_wandb(wandb_project))
+    if wandb is not None:
+        made.append(WandbLogger(wandb, part))
     return made
-
-
-def _wandb(project):
-    try:
-        import wandb
-        from wandb.integration.keras import WandbMetricsLogger
-    except ImportError as error:
-        raise GanTfcError("Logging to Weights & Biases needs its package: pip install wandb.") from error
-    if wandb.run is None:
-        wandb.init(project=project)
-    return WandbMetricsLogger()
 
 
 class TimeBar(keras.callbacks.Callback):

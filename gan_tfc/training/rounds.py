@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training for a given time, by Keras's `fit`, that keeps the best averaged weights and survives its end."""
 
+import io
 import json
-import os
 import time
 import zipfile
 from pathlib import Path
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from gan_tfc.errors import GanTfcError
+from gan_tfc.files import write_atomically
 from gan_tfc.training.checkpoint import read_checkpoint, restore_checkpoint, save_checkpoint, value_of
 
 BEST, STATE = "best.npz", "state.json"
@@ -55,12 +56,14 @@ class KeepBest(keras.callbacks.Callback):
         peak: learning rate.
         patience: training ends after so many scores that are no better than the best.
         name: of the score in logs.
+        hold: share of the time, at its beginning, that the optimizer holds what is scored where it is, see
+            `gan_tfc.training.optimizers.HoldingAdam`.
     """
 
-    def __init__(self, folder, score, stage, seconds, peak, patience, name="held_out_gain"):
+    def __init__(self, folder, score, stage, seconds, peak, patience, name="held_out_gain", hold=0.0):
         super().__init__()
         self.folder, self.score, self.stage, self.name = Path(folder), score, stage, name
-        self.seconds, self.peak, self.patience = seconds, peak, patience
+        self.seconds, self.peak, self.patience, self.hold = seconds, peak, patience, hold
         self.state = {"seconds": 0.0, "step": 0, "best": 0.0, "stale": 0}
         self.state |= _read_state(self.folder)
         self.last_score, self.rounds_done = 0.0, 0
@@ -82,6 +85,8 @@ class KeepBest(keras.callbacks.Callback):
         rate = self.peak * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * passed)))
         self.rounds_done += 1
         self.model.optimizer.learning_rate = rate * min(1.0, self.rounds_done / _WARM_UP)
+        if self.hold:
+            self.model.optimizer.hold(passed < self.hold)
 
     def on_train_batch_end(self, batch, logs=None):
         self.state["step"] += 1
@@ -90,8 +95,8 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         save_checkpoint(self.folder, self.model, self.state["step"], self.stage)
-        over = self.spent >= self.seconds
-        if over or time.monotonic() - self._scored >= self._scoring / _MEASURING:
+        over, free = self.spent >= self.seconds, self.spent >= self.hold * self.seconds
+        if over or (free and time.monotonic() - self._scored >= self._scoring / _MEASURING):
             self._measure()
         if logs is not None:
             logs[self.name] = self.last_score
@@ -106,16 +111,16 @@ class KeepBest(keras.callbacks.Callback):
 
     def _write_state(self):
         self.state["seconds"] = self.spent
-        _write(self.folder / STATE, json.dumps(self.state).encode())
+        write_atomically(self.folder / STATE, json.dumps(self.state).encode(), overwrite=True)
 
     def _measure(self):
         start = time.monotonic()
         values = averages(self.model)
         self.last_score = float(self.score(values))
         if self.last_score > self.state["best"]:
-            temporary = self.folder / f"new-{BEST}"
-            np.savez(temporary, *values)
-            os.replace(temporary, self.folder / BEST)
+            buffer = io.BytesIO()
+            np.savez(buffer, *values)
+            write_atomically(self.folder / BEST, buffer.getvalue(), overwrite=True)
             self.state |= {"best": self.last_score, "stale": 0}
         else:
             self.state["stale"] += 1
@@ -155,10 +160,17 @@ def train_rounds(model, batches, keep_best: KeepBest, steps, most_rounds=None, c
     state = keep_best.state
     left = keep_best.seconds - state["seconds"]
     rounds = most_rounds if most_rounds is not None else 10**6
-    rounds -= state["step"] // steps
-    if left > 0 and rounds > 0 and state["stale"] < keep_best.patience:
+    done = -(-state["step"] // steps)  # a round that the end of the time cut short has its line in logs, too
+    if left > 0 and done < rounds and state["stale"] < keep_best.patience:
         data = Rounds(batches, steps, state["step"])
-        model.fit(data, epochs=rounds, shuffle=False, verbose=0, callbacks=[keep_best, *callbacks])
+        model.fit(
+            data,
+            initial_epoch=done,
+            epochs=rounds,
+            shuffle=False,
+            verbose=0,
+            callbacks=[keep_best, *callbacks],
+        )
     return _read_best(folder)
 
 
@@ -181,9 +193,3 @@ def _read_state(folder):
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise GanTfcError(f"{path} is damaged ({error}); delete {folder} to start anew.") from error
-
-
-def _write(path, data):
-    temporary = path.with_name(f"new-{path.name}")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)

@@ -9,6 +9,7 @@ import numpy as np
 from rich.progress import Progress as ProgressBar
 
 from gan_tfc.errors import GanTfcError
+from gan_tfc.files import write_atomically
 from gan_tfc.losses.rate_distortion import RateDistortion
 from gan_tfc.losses.realism import Realism
 from gan_tfc.losses.reconstruction import Reconstruction
@@ -25,7 +26,7 @@ from gan_tfc.training.checkpoint import (
 )
 from gan_tfc.training.coded import CodedCropBatches, CodedPhotos
 from gan_tfc.training.config import TrainConfig
-from gan_tfc.training.optimizers import TwoRateAdam
+from gan_tfc.training.optimizers import ADVERSARIAL_BETAS, TwoRateAdam
 from gan_tfc.training.progress import Checkpoints, Progress, StopAfter
 
 WEIGHTS = "averaged.weights.h5"
@@ -44,13 +45,12 @@ def build_model(config: TrainConfig) -> keras.Model:
     averaging = {"use_ema": True, "ema_momentum": config.ema_momentum}
     if config.stage == "realism":
         model = GANCodec(codec, seed=config.seed, **config.adversary)
-        # Betas of MS-ILLM; each variable's own limit, for the two sides' gradients have nothing in common.
+        # Each variable's own limit, for the two sides' gradients have nothing in common.
         optimizer = TwoRateAdam(
             schedule,
-            beta_1=0.5,
-            beta_2=0.9,
             factor=config.discriminator_rate,
             clipnorm=config.global_clipnorm,
+            **ADVERSARIAL_BETAS,
             **averaging,
         )
         model.compile(optimizer=optimizer, loss=Realism(**config.loss))
@@ -61,6 +61,13 @@ def build_model(config: TrainConfig) -> keras.Model:
         model.compile(optimizer=optimizer, loss=loss(**config.loss))
     optimizer.build(model.trainable_variables)
     return model
+
+
+def adapt_labels(model: GANCodec, batches) -> None:
+    """Finds the adversary's kinds of texture, if it tells any apart, in the first crops of `batches`."""
+    if model.labels is not None:
+        count = min(-(-_ADAPT_CROPS // batches.config.batch_size), len(batches))
+        model.adapt(np.concatenate([batches[i][0]["image"] for i in range(count)]))
 
 
 def codec_of(model: keras.Model) -> WaveletCodec:
@@ -87,9 +94,7 @@ def save_averaged_weights(model, path) -> None:
     try:
         for variable in model.trainable_variables:
             assign_copy(variable, averages[variable.path])
-        temporary = Path(path).with_name(f"new-{Path(path).name}")
-        save_weights(codec_of(model), temporary)
-        temporary.replace(path)
+        save_weights(codec_of(model), path)
     finally:
         for variable in model.trainable_variables:
             assign_copy(variable, kept[variable.path])
@@ -144,13 +149,12 @@ def train(
     elif weights is not None or codec is not None:
         _start_from(model, config, weights, codec)
         _restart_averages(model)
-    (folder / CONFIG).write_text(config.to_json())
+    write_atomically(folder / CONFIG, config.to_json().encode(), overwrite=True)
 
     photos = open_photos(source) if isinstance(source, (str, Path)) else source
     batches = _batches(config, photos, codec, folder, first_step, console)
-    if config.stage == "realism" and model.labels is not None and arrays is None:
-        count = -(-_ADAPT_CROPS // config.batch_size)
-        model.adapt(np.concatenate([batches[i][0]["image"] for i in range(min(count, len(batches)))]))
+    if config.stage == "realism" and arrays is None:
+        adapt_labels(model, batches)
     weights_path = folder / WEIGHTS
     if len(batches) > 0:
         seconds = None if minutes is None else 60.0 * minutes

@@ -44,7 +44,9 @@ def read_photos(source, minimum_side: int, most: int) -> list[np.ndarray]:
         if len(photos) == most:
             break
     if not photos:
-        reason = f"{len(left_out)} could not be used: {left_out[0]}" if left_out else "there are no images."
+        reason = "there are no images; name another folder or data set."
+        if left_out:
+            reason = f"{len(left_out)} could not be used: {left_out[0]}"
         raise GanTfcError(
             f"Expected photos of at least {minimum_side}x{minimum_side} pixels in {source}, but {reason}"
         )
@@ -76,7 +78,9 @@ def _image_files(folder: Path) -> list[Path]:
     from PIL import Image
 
     if not folder.is_dir():
-        raise GanTfcError(f"Expected a folder of photos, but there is no folder {str(folder)!r}.")
+        raise GanTfcError(
+            f"Expected a folder of photos, but there is no folder {str(folder)!r}; check the path."
+        )
     suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
     paths = sorted(p for p in found if p.is_file())

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from PIL import Image
+from tiny_runs import config_file
 
 from gan_tfc.cli import main
 
@@ -68,3 +69,17 @@ def stream(picture, tiny_codec, tmp_path):
     path = tmp_path / "stream.gtc"
     path.write_bytes(tiny_codec.compress(picture, quality=50))
     return path
+
+
+@pytest.fixture
+def finished_run(tiny_codec, tmp_path):
+    """Makes a run folder of a stage with the weights of `tiny_codec`, without training."""
+
+    def make(stage):
+        folder = tmp_path / f"run_{stage}"
+        folder.mkdir()
+        (folder / "config.json").write_text(config_file(tmp_path, stage).read_text())
+        tiny_codec.model.save_weights(folder / "averaged.weights.h5")
+        return folder
+
+    return make

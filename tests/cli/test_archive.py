@@ -14,20 +14,11 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from processes import PROGRAM, SMALL_DISK, posix_only, start
 
 from gan_tfc.archive.checking import check
 from gan_tfc.archive.store import Store
 from gan_tfc.coding import container
-
-ROOT = pathlib.Path(__file__).parents[2]
-#: A shell's background jobs ignore Ctrl-C, and so would their children.
-PROGRAM = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-PROGRAM += f"sys.path.insert(0, {str(ROOT)!r}); from gan_tfc.cli import main; sys.exit(main())"
-#: As `ulimit -f`: what a file may grow to, beyond which writing fails.
-SMALL_DISK = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); \
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2); del sys.argv[1]; "
-
-posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
 
 @pytest.fixture
@@ -59,16 +50,6 @@ def streams(tmp_path):
         data = container.pack("tiny", 1, b"none", 8, 6, 9, [rng.randbytes(rng.randrange(1000, 120_000))])
         (folder / f"{i:03}.gtc").write_bytes(data)
     return folder
-
-
-def start(*argv, before=""):
-    """The program as a process, which leads a group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", before + PROGRAM, *map(str, argv)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def beside(path):
@@ -114,6 +95,15 @@ def test_add_keeps_to_a_size_and_skips_what_cannot(run, zoo, dishes, tmp_path):
     assert Store(path).record("fish.png").bytes <= 900
 
 
+def test_add_tunes_for_what_is_seen(run, zoo, dishes, tmp_path, tiny_codec):
+    path = tmp_path / "m.gtca"
+    argv = ["archive", "add", path, dishes / "fish.png", "--preset", "tiny", "--tune", "visual"]
+    assert run(*argv).code == 0
+    store = Store(path)
+    expected = tiny_codec.compress(dishes / "fish.png", tune="visual")
+    assert store.stream(store.record("fish.png").hash) == expected
+
+
 def test_name_of_another_photo_needs_force(run, menu, dishes, photo):
     (dishes / "broken.jpg").unlink()
     Image.fromarray(photo[:60, :60]).save(dishes / "fish.png")
@@ -132,6 +122,18 @@ def test_list_shows_records_and_totals(run, menu):
     assert "70x50" in rows[0] and "lunch, sea" in rows[0]
     assert totals.startswith("3 photos (2 different), ")
     assert totals.endswith(f"the archive has {menu.stat().st_size:,} bytes")
+
+
+def test_each_photo_has_one_line_in_columns_that_a_terminal_shows_aligned(run, menu):
+    hash = Store(menu).record("fish.png").hash
+    for name in ("寿司.png", "cre\u0300me.png", f"{'long' * 60}.png"):
+        Store(menu).link(name, hash, "2020-01-01T00:00:00", ["\x1b[2Jred"])
+    title, *rows, _ = run("archive", "list", menu).out.splitlines()
+    assert len(rows) == 6 and not any("\x1b" in row for row in rows)
+    dates = {row.split(".png")[0]: row.index("20") for row in rows}
+    # Two signs of two cells each, and an accent that takes none.
+    assert dates["寿司"] + 2 == dates["fish"] == dates["cre\u0300me"] - 1 == dates["long" * 60]
+    assert title.index("date") == dates["fish"]
 
 
 CHOICES = [
@@ -333,10 +335,17 @@ def test_folder_that_may_not_be_written_is_said_before_a_codec_is_loaded(run, di
     assert "there is no folder" in run("archive", "add", tmp_path / "no" / "m.gtca", dishes).error
 
 
-@pytest.mark.parametrize("argv", [["archive", "list", "MENU"], ["archive", "verify", "MENU"]], ids=str)
-def test_looking_imports_neither_keras_nor_numpy(menu, argv):
-    modules = "print({'keras', 'tensorflow', 'numpy'} & set(sys.modules), file=sys.stderr)"
+#: A table of rich's would take most of the time that a list has.
+UNWANTED = {
+    "list": {"keras", "tensorflow", "numpy", "PIL", "rich"},
+    "verify": {"keras", "tensorflow", "numpy"},
+}
+
+
+@pytest.mark.parametrize("action", UNWANTED)
+def test_looking_waits_for_no_import_that_it_does_without(menu, action):
+    modules = f"print({UNWANTED[action]} & set(sys.modules), file=sys.stderr)"
     code = PROGRAM.replace("sys.exit(main())", f"main(); {modules}")
-    argv = [str(menu) if arg == "MENU" else arg for arg in argv]
-    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
-    assert done.stderr == "set()\n"
+    argv = [sys.executable, "-c", code, "archive", action, menu]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.stderr == "set()\n" and "3 photos" in done.stdout

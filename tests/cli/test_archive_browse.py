@@ -2,18 +2,17 @@
 """The page of an archive in headless Chromium: what a waiter sees, types and taps."""
 
 import json
-import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import urllib.request
 
 import numpy as np
 import pytest
 from browsers import PLAYWRIGHT, node_modules
+from processes import posix_only, start
 
 from gan_tfc.archive import Archive
 from gan_tfc.archive.gallery import Gallery
@@ -22,7 +21,6 @@ from gan_tfc.coding import container
 
 pytestmark = pytest.mark.slow
 
-ROOT = pathlib.Path(__file__).parents[2]
 RUNNER = pathlib.Path(__file__).with_name("browse_runner.mjs")
 HOSTILE = "<img src=x onerror=document.title='hit'>.jpg"
 
@@ -275,15 +273,9 @@ def test_nothing_is_wider_than_the_window(visit, size):
     assert overflow <= 0 and nameless == [] and below <= 0
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@posix_only
 def test_command_serves_until_it_is_interrupted(archive, tiny_preset):
-    # A shell's background jobs ignore the signal, and so would their children.
-    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += f"sys.path.insert(0, {str(ROOT)!r}); from gan_tfc.cli import main; sys.exit(main())"
-    argv = ["archive", "browse", archive.store.path, "--no-open", "--preset", f"path:{tiny_preset}"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start("archive", "browse", archive.store.path, "--no-open", "--preset", f"path:{tiny_preset}")
     url = process.stdout.readline().split()[0]
     with urllib.request.urlopen(f"{url}photos", timeout=30) as answer:
         assert len(json.load(answer)["photos"]) == 81

@@ -34,6 +34,7 @@ def test_output_is_named_after_the_input_and_holds_what_codec_compress_returns(r
         ("--max-bytes", 3000, "max_bytes"),
         ("--bpp", 6, "target_bpp"),
         ("--min-psnr", 25, "min_psnr"),
+        ("--tune", "visual", "tune"),
     ],
 )
 def test_target_is_handed_to_the_codec(run, zoo, picture, tiny_codec, option, value, keyword):

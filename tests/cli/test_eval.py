@@ -2,6 +2,7 @@
 """`gan-tfc eval` on two small crops, with a tiny preset and networks of few random weights."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -107,6 +108,20 @@ def test_each_realism_is_a_curve_only_where_it_changes_pixels(run, zoo, photos, 
     assert fidelity["bpp"] == realistic["bpp"] and fidelity["psnr-rgb"][1] > realistic["psnr-rgb"][1]
 
 
+def test_each_tune_is_measured_for_itself(run, zoo, photos, tmp_path):
+    options = ("--tune", "visual,psnr", "--rivals", "none", "--limit", 1, "-o", tmp_path / "out", "--json")
+    answer = json.loads(run("eval", photos, *OPTIONS, *options).out)
+    assert answer["codecs"] == ["tiny@1 visual", "tiny@1"]
+    visual, plain = (
+        json.loads((tmp_path / "out" / "results" / f"{name}.json").read_text())
+        for name in ("tiny-1-visual", "tiny-1")
+    )
+    assert visual["description"].endswith("tune visual")
+    assert visual["results"]["bpp"] != plain["results"]["bpp"]
+    wrong = run("eval", photos, *OPTIONS, "--tune", "visual,ssim")
+    assert wrong.code == 2 and "expected psnr or visual, received 'ssim'" in wrong.err
+
+
 def test_rival_that_is_not_installed_is_left_out_unless_it_is_asked_for(
     run, zoo, photos, tmp_path, monkeypatch
 ):
@@ -153,6 +168,37 @@ def test_wrong_arguments_are_said(run, zoo, photos, tmp_path, options, code, sai
     result = run("eval", photos, *OPTIONS[:4], *options, "-o", tmp_path / "out")
     assert result.code == code and said in result.err
     assert "Traceback" not in result.err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda data: data[:-9000], "is damaged (image file is truncated): fetch it again."),
+        (lambda data: b"no picture", "is not a picture in any format that Pillow reads: convert it"),
+    ],
+    ids=["cut", "text"],
+)
+def test_a_photo_that_cannot_be_read_is_named_with_the_mend(run, zoo, photos, tmp_path, damage, said):
+    photo = photos / "face.png"
+    photo.write_bytes(damage(photo.read_bytes()))
+    result = run("eval", photos, *OPTIONS, "--rivals", "none", "-o", tmp_path / "out")
+    assert result.code == 1 and f"face.png' {said}" in result.error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=repr)
+def test_results_are_written_whole_or_not_at_all(run, zoo, photos, tmp_path, monkeypatch, error):
+    def fail(descriptor):
+        raise error
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(os, "fsync", fail)
+    result = run("eval", photos, *OPTIONS, "--rivals", "none", "--limit", 1, "-o", out)
+    assert [path for path in out.rglob("*") if path.is_file()] == []
+    if isinstance(error, OSError):
+        assert result.code == 1 and "make room there" in result.error
+    else:
+        assert (result.code, result.err) == (130, "gan-tfc: interrupted\n")
 
 
 def test_folder_without_photos_is_an_error(run, tmp_path):

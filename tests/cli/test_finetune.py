@@ -10,7 +10,9 @@ from PIL import Image
 
 import gan_tfc
 from gan_tfc.codec import Codec
+from gan_tfc.training import realism_report
 from gan_tfc.training.fine_tuning_report import FineTuning, make_rows
+from gan_tfc.training.held_out_textures import Measures
 
 pytestmark = pytest.mark.usefixtures("zoo")
 
@@ -57,6 +59,14 @@ def test_the_new_preset_decodes_old_files_otherwise_and_writes_its_own_name(run,
     assert gan_tfc.info(codec.compress(old))["preset"] == "dishes"
     metadata = json.loads((output / "metadata.json").read_text())
     assert metadata["fine_tuning"]["from"] == "tiny@1" and metadata["fine_tuning"]["gain_db"] == 0.25
+    # Its card says what the table said, with and without the file.
+    card = (output / "README.md").read_text()
+    assert card.startswith("# dishes@1\n") and "## Fine-tuned from tiny@1" in card
+    assert "| 35 | 1000 | 1000 | 30.00 | 30.25 | +0.250 | +0.250 |" in card
+    assert "The decoder alone was trained" in card and "tables: not stated" in card
+    assert run("zoo", "show", f"path:{output}").out == card
+    (output / "README.md").unlink()
+    assert run("zoo", "show", f"path:{output}").out == card
 
 
 def test_options_reach_the_training_and_json_is_printed(run, training, tmp_path):
@@ -67,6 +77,28 @@ def test_options_reach_the_training_and_json_is_printed(run, training, tmp_path)
     assert (data, minutes, passed["everything"], passed["name"]) == ("tfds:x", 30.0, True, "dishes")
     assert passed["resume"] and passed["wandb_project"] == "project" and passed["folder"] == tmp_path / "r"
     assert json.loads(result.out)["gain"] == pytest.approx(0.25)
+    assert "files of tiny@1 need tiny@1" in (tmp_path / "dishes" / "1" / "README.md").read_text()
+
+
+def test_realism_is_trained_when_asked_and_its_card_speaks_of_textures(run, monkeypatch, tmp_path):
+    before = Measures(np.full((2, 3), 0.2), np.full((2, 3), 30.0))
+    after = Measures(np.full((2, 3), 0.15), np.full((2, 3), 29.75))
+    rows = realism_report.make_rows((10, 25, 50), np.full((2, 3), 1000), before, after, np.full((2, 3), 25.0))
+    result = realism_report.RealismFineTuning(
+        True, rows, 8, 2, 100, 60.0, 1.0, "wavelets", "streams are equal"
+    )
+    monkeypatch.setattr(Codec, "fine_tune", lambda *args, **options: options["realism"] and result)
+    output = tmp_path / "my-zoo" / "dishes" / "1"
+    done = run("finetune", "tiny", "--data", "photos", "--realism", "-o", output)
+    assert done.code == 0, done.err
+    row = "10    1000             0.200  0.150  +25.0%      +25.0%         30.00  29.75       -0.25"
+    assert row in done.out and "perceptual distance in the loss: wavelets" in done.out
+    metadata = json.loads((output / "metadata.json").read_text())["fine_tuning"]
+    assert metadata["trained"] == "realism" and metadata["texture_gain_percent"] == 25
+    assert metadata["least_psnr_gain_db"] == -0.25 and metadata["from"] == "tiny@1"
+    assert "## Realism fine-tuned from tiny@1" in (output / "README.md").read_text()
+    both = run("finetune", "tiny", "--data", "photos", "--realism", "--all", "-o", tmp_path / "2" / "1")
+    assert both.code == 2 and "not allowed with argument --realism" in both.err
 
 
 def test_without_a_gain_no_preset_is_written(run, monkeypatch, tmp_path):
@@ -95,8 +127,9 @@ def test_interruption_says_how_to_continue(run, monkeypatch, tmp_path):
         (["--data", ".", "-o", "out", "--all"], 1, "NAME/VERSION"),
         (["--data", ".", "-o", "tiny/2", "--all"], 1, "new name"),
         (["--data", ".", "-o", "full"], 1, "holds a preset"),
+        (["--data", ".", "-o", "out/1", "--realism"], 1, "a preset with realism, received tiny@1"),
     ],
-    ids=["no-folder", "no-output", "no-data", "minutes", "no-name", "old-name", "exists"],
+    ids=["no-folder", "no-output", "no-data", "minutes", "no-name", "old-name", "exists", "no-realism"],
 )
 def test_wrong_arguments_are_said_before_anything_is_trained(run, tmp_path, monkeypatch, options, code, said):
     monkeypatch.chdir(tmp_path)

@@ -40,14 +40,23 @@ def test_wrong_usage_exits_with_2(argv):
     assert done.stderr.startswith("usage: gan-tfc") and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["info", "STREAM"], ["train", "--list"]], ids=str)
-def test_quick_commands_import_no_keras(stream, argv):
+KERAS = {"keras", "tensorflow", "jax"}
+QUICK = [
+    (["--help"], KERAS | {"numpy"}),
+    (["info", "STREAM"], KERAS),
+    (["train", "--list"], KERAS | {"numpy"}),
+    (["zoo", "list"], KERAS | {"numpy"}),
+]
+
+
+@pytest.mark.parametrize(("argv", "unwanted"), QUICK, ids=["help", "info", "train-list", "zoo-list"])
+def test_quick_commands_import_no_keras(stream, argv, unwanted):
     argv = [stream if arg == "STREAM" else arg for arg in argv]
     code = (
         "from gan_tfc.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print({'keras', 'tensorflow', 'jax'} & set(sys.modules), file=sys.stderr)"
+        f"print({unwanted} & set(sys.modules), file=sys.stderr)"
     )
     assert program(*argv, code=code).stderr == "set()\n"
 

@@ -1,28 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gan-tfc train` and `gan-tfc freeze`."""
 
-import json
-
 import pytest
 from PIL import Image
+from tiny_runs import config_file
 
 import gan_tfc
 from gan_tfc.training import run as training
+from gan_tfc.training.checkpoint import FILE_NAME
 from gan_tfc.training.config import built_in
-
-TINY = {
-    "features": [4, 4, 4, 4, 4, 4],
-    "phase": [0, 1, 1, 1, 0, 0, 0, 1, 1],
-    "synthesis_features": 8,
-    "synthesis_blocks": 1,
-}
-
-
-def config_file(folder, stage, total_steps=2):
-    fields = {"stage": stage, "model": TINY, "total_steps": total_steps}
-    path = folder / f"tiny_{stage}.json"
-    path.write_text(json.dumps(fields | {"batch_size": 1, "crop_size": 64}))
-    return path
 
 
 @pytest.fixture
@@ -31,20 +17,6 @@ def photos(photo, tmp_path):
     folder.mkdir()
     Image.fromarray(photo[:128, :128]).save(folder / "cup.png")
     return folder
-
-
-@pytest.fixture
-def finished_run(tiny_codec, tmp_path):
-    """Makes a run folder of a stage with the weights of `tiny_codec`, without training."""
-
-    def make(stage):
-        folder = tmp_path / f"run_{stage}"
-        folder.mkdir()
-        (folder / "config.json").write_text(config_file(tmp_path, stage).read_text())
-        tiny_codec.model.save_weights(folder / "averaged.weights.h5")
-        return folder
-
-    return make
 
 
 def test_list_names_the_built_in_configurations(run):
@@ -93,14 +65,19 @@ def test_arguments_reach_the_training(run, tmp_path, monkeypatch):
     assert result.out.startswith(f"7 of {config.total_steps} steps done")
 
 
-def test_interruption_of_training_says_how_to_continue(run, tmp_path, monkeypatch):
-    def interrupt(*args, **options):
+@pytest.mark.parametrize(("steps", "said"), [(0, "begins again"), (9, "continues from the last checkpoint")])
+def test_interruption_of_training_says_how_to_continue(run, tmp_path, monkeypatch, steps, said):
+    def interrupt(config, source, folder, **options):
+        if steps:
+            folder.mkdir()
+            (folder / FILE_NAME).touch()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "train", interrupt)
+    monkeypatch.chdir(tmp_path)
     options = ["--config", config_file(tmp_path, "contexts"), "--data", "x", "--resume", "r"]
     result = run("train", *options)
-    assert result.code == 130 and "--resume r continues" in result.err
+    assert result.code == 130 and f"--resume r {said}" in result.err
 
 
 @pytest.mark.parametrize(

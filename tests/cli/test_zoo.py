@@ -58,8 +58,23 @@ def test_show_of_an_unknown_preset_suggests_the_nearest(run, zoo):
     assert result.code == 1 and "did you mean 'tiny'?" in result.error
 
 
-def test_show_without_a_card_is_an_error(run, zoo):
-    assert "README.md" in run("zoo", "show", "tiny").error
+def test_show_without_a_card_makes_one_from_the_metadata(run, zoo):
+    out = run("zoo", "show", f"path:{zoo / 'tiny' / '1'}").out
+    assert out.startswith("# tiny@1\n") and "kMAC a pixel" in out and "not stated" in out
+
+
+def test_show_of_what_is_no_preset_is_an_error(run, zoo, tmp_path):
+    assert "README.md or metadata.json" in run("zoo", "show", f"path:{tmp_path}").error
+    (tmp_path / "metadata.json").write_text("[" * 100_000)
+    assert "README.md or metadata.json" in run("zoo", "show", f"path:{tmp_path}").error
+
+
+def test_show_says_where_the_pictures_of_the_card_are(run, zoo):
+    folder = zoo / "tiny" / "1"
+    (folder / "README.md").write_text("![crops](crops.jpg) ![curve](gone.png)\n")
+    for name in ("crops.jpg", "other.png"):
+        (folder / name).touch()
+    assert run("zoo", "show", "tiny").err == f"gan-tfc: its pictures: crops.jpg in {folder}\n"
 
 
 def test_verify_passes_an_intact_zoo(run, golden):
@@ -100,6 +115,60 @@ def test_verify_finds_a_golden_picture_that_is_another_one(run, golden, photo):
     Image.fromarray(photo[40:80, 40:80]).save(golden / "input.png")
     result = run("zoo", "verify")
     assert result.code == 1 and "input.png, compressed as q20.gtc, has" in result.err
+
+
+# --- golden files ------------------------------------------------------------------------------------
+
+
+def test_golden_files_are_written_and_then_pass(run, zoo, picture):
+    preset = f"path:{zoo / 'tiny' / '1'}"
+    result = run("zoo", "golden", preset, picture, "--qualities", "20,80.5")
+    assert (result.code, result.err) == (0, "")
+    assert "6 files" in result.out and f"gan-tfc zoo verify {preset}" in result.out
+    streams = zoo / "tiny" / "1" / "golden"
+    assert {path.name for path in streams.glob("*.gtc")} == {"q20.gtc", "q80.5.gtc"}
+    assert "2 golden streams ok" in run("zoo", "verify", preset).out
+
+
+def test_golden_files_have_three_qualities_unless_told_otherwise(run, zoo, picture):
+    assert run("zoo", "golden", f"path:{zoo / 'tiny' / '1'}", picture).code == 0
+    assert {path.stem for path in zoo.rglob("*.gtc")} == {"q10", "q50", "q90"}
+
+
+def test_golden_files_are_refused_where_they_exist(run, golden, picture):
+    before = {path: path.read_bytes() for path in golden.iterdir()}
+    result = run("zoo", "golden", f"path:{golden.parent}", picture)
+    assert result.code == 1 and "never made anew" in result.error
+    assert {path: path.read_bytes() for path in golden.iterdir()} == before
+
+
+def test_mistakes_with_golden_files_are_one_line_and_leave_nothing(run, zoo, picture, tmp_path):
+    folder = zoo / "tiny" / "1"
+    before = set(folder.rglob("*"))
+    Image.new("RGB", (300, 300)).save(tmp_path / "large.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    for name in ("tiny", "tiny@1", "https://host/zoo#tiny"):
+        assert "expected path:FOLDER" in run("zoo", "golden", name, picture).error
+    for file, words in (("large", "300x300; take a part"), ("broken", "broken.png"), ("gone", "gone.png")):
+        assert words in run("zoo", "golden", f"path:{folder}", tmp_path / f"{file}.png").error
+    assert "no_preset" in run("zoo", "golden", f"path:{tmp_path / 'no_preset'}", picture).error
+    for text in ("0", "101", "x", ""):
+        assert run("zoo", "golden", f"path:{folder}", picture, "--qualities", text).code == 2
+    assert set(folder.rglob("*")) == before
+
+
+def test_ctrl_c_leaves_no_golden_files(run, zoo, picture, monkeypatch):
+    folder = zoo / "tiny" / "1"
+    before = set(folder.rglob("*"))
+
+    def interrupt(*args):
+        assert list(folder.rglob("q10.gtc"))  # something had been written
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StreamCodec, "decompress", interrupt)
+    result = run("zoo", "golden", f"path:{folder}", picture)
+    assert (result.code, result.err) == (130, "gan-tfc: interrupted\n")
+    assert set(folder.rglob("*")) == before
 
 
 # --- points of the card ------------------------------------------------------------------------------

@@ -160,6 +160,18 @@ def test_program_makes_a_stream_of_a_picture_and_a_picture_of_a_stream(edge, pho
     np.testing.assert_array_equal(small, photo_codec.preview(data, 4))
 
 
+def test_program_tunes_for_what_is_seen_as_the_codec_does(edge, photo, tmp_path, photo_codec):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    for tune in ("psnr", "visual"):
+        done = edge("compress", "photo.png", "-o", f"{tune}.gtc", "--quality", 30, "--tune", tune)
+        assert done.returncode == 0, done.stderr
+    ours = photo_codec.compress(photo, 30, tune="visual")
+    theirs, plain = ((tmp_path / f"{tune}.gtc").read_bytes() for tune in ("visual", "psnr"))
+    # Another processor's floats may choose a few other symbols; see the module above.
+    assert len(theirs) == pytest.approx(len(ours), abs=8) and theirs != plain
+    assert np.mean(latents(photo_codec, theirs) != latents(photo_codec, ours)) < 1e-3
+
+
 def test_program_overwrites_only_when_told_to(edge, photo, tmp_path, photo_codec):
     (tmp_path / "photo.gtc").write_bytes(photo_codec.compress(photo, 10))
     (tmp_path / "out.png").write_text("mine")

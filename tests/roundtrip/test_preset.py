@@ -87,18 +87,20 @@ def test_a_preset_is_never_overwritten(copy, tiny_codec):
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tiny_codec, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(gan_tfc.PresetError, match="Expected a folder that can be written"):
+    with pytest.raises(gan_tfc.PresetError, match="neither; name another"):
         tiny_codec.save(tmp_path / "file")
+    with pytest.raises(gan_tfc.PresetError, match="file' is a file: name another"):
+        tiny_codec.save(tmp_path / "file" / "1")
 
 
 def test_saving_that_fails_leaves_no_half_a_preset(tiny_codec, tmp_path, monkeypatch):
-    def fail(_):
-        raise OSError("disk full")
+    def fail(*_):
+        raise OSError(28, "disk full")
 
-    monkeypatch.setattr(preset, "_to_half_precision", fail)
-    with pytest.raises(OSError, match="disk full"):
-        tiny_codec.save(tmp_path / "new")
-    assert [path.name for path in tmp_path.rglob("*")] == ["new"]
+    monkeypatch.setattr(preset, "hashes", fail)
+    with pytest.raises(gan_tfc.PresetError, match="disk full: choose another path or make room there"):
+        tiny_codec.save(tmp_path / "new" / "1")
+    assert list(tmp_path.rglob("*")) == [] and tiny_codec.name == "tiny"
 
 
 @pytest.mark.parametrize("name", preset.HASHED)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fine-tuning: streams stay, pictures get better or stay, and being killed loses nothing."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -9,9 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
+from fine_tuned import QUICK, make_codec, same, weights_of
 from PIL import Image
 
 from gan_tfc import losses
@@ -19,11 +18,9 @@ from gan_tfc.codec import Codec
 from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.entropy_models.freezing import context_model
 from gan_tfc.errors import GanTfcError
-from gan_tfc.models.wavelet_codec import WaveletCodec
-from gan_tfc.training import decoder_tuning
+from gan_tfc.training import decoder_tuning, fine_tuning
 from gan_tfc.training.blending import FACTORS, best_blend, blend
-from gan_tfc.training.checkpoint import read_checkpoint, value_of
-from gan_tfc.training.fine_tuning_run import Settings
+from gan_tfc.training.checkpoint import read_checkpoint
 from gan_tfc.training.full_fine_tuning import gains_at_equal_bytes
 from gan_tfc.training.held_out import HeldOut, decibels
 from gan_tfc.training.rounds import BEST, KeepBest, Rounds
@@ -32,35 +29,6 @@ from gan_tfc.training.splits import split
 from gan_tfc.zoo.preset import load_preset
 
 ROOT = Path(__file__).parents[2]
-#: Seconds of training. The decoder starts with a bias that one look at the photos is enough to see.
-QUICK = Settings(
-    crop_size=64,
-    batch_size=2,
-    learning_rate=0.03,
-    ema_momentum=0.5,
-    round_steps=3,
-    most_rounds=4,
-    most_copies=1,
-)
-
-
-def make_codec(bias=1.0):
-    """A frozen codec whose decoder makes every picture too bright by `bias` steps."""
-    keras.utils.set_random_seed(5)
-    model = WaveletCodec((4,) * 6, synthesis_features=8, synthesis_blocks=1, texture_features=2)
-    model.build()
-    residual = model.synthesis.get_layer("residual")
-    residual.bias.assign(np.full(residual.bias.shape, bias, np.float32))
-    rng = np.random.default_rng(5)
-    for name in ("realism_mix", "realism_residual"):
-        kernel = model.synthesis.get_layer(name).kernel
-        kernel.assign(rng.normal(0, 0.1, kernel.shape))
-    # Presets store float16: rounded here, a saved and loaded codec has the same weights.
-    for weight in model.weights:
-        weight.assign(np.asarray(value_of(weight), np.float16).astype(np.float32))
-    codec = Codec(model, "tiny", 1)
-    codec.freeze_tables(None)
-    return codec
 
 
 @pytest.fixture(scope="module")
@@ -70,27 +38,10 @@ def untrained():
 
 
 @pytest.fixture(scope="module")
-def photos():
-    """Six real photographs of 96 x 80 pixels."""
-    from skimage import data
-
-    images = data.coffee(), data.astronaut(), data.chelsea()
-    return [np.ascontiguousarray(image[top : top + 96, 100:180]) for image in images for top in (20, 150)]
-
-
-@pytest.fixture(scope="module")
 def tuned(photos, tmp_path_factory):
     """(codec, result, folder of the run)."""
     codec, folder = make_codec(), tmp_path_factory.mktemp("run")
     return codec, codec.fine_tune(photos, 5, settings=QUICK, folder=folder), folder
-
-
-def weights_of(part):
-    return [value_of(weight) for weight in part.weights]
-
-
-def same(before, after):
-    return [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
 
 
 # --- the decoder -------------------------------------------------------------------------------------
@@ -231,21 +182,21 @@ def test_rounds_go_through_the_batches_one_after_the_other():
 
 KILLED = """
 import os, signal, sys
-sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests/training"]
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
 import numpy as np
-from test_fine_tuning import QUICK, make_codec
+from fine_tuned import QUICK, make_codec
 from gan_tfc.training import rounds
 from dataclasses import replace
 
-write, written = rounds._write, 0
-def write_or_die(path, data):
-    global written
-    written += 1
-    if written == 2:
+write, states = rounds.write_atomically, 0
+def write_or_die(path, data, **options):
+    global states
+    states += path.name == rounds.STATE
+    if states == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    write(path, data)
+    write(path, data, **options)
 
-rounds._write = write_or_die
+rounds.write_atomically = write_or_die
 photos = np.load(sys.argv[2])
 make_codec().fine_tune(list(photos), 5, settings=QUICK, folder=sys.argv[3])
 """
@@ -270,7 +221,9 @@ def test_a_killed_run_goes_on_where_it_was(photos, tmp_path):
     result = codec.fine_tune(photos, 5, settings=QUICK, folder=folder, resume=True)
     assert result.steps == 12 and result.improved
     assert (folder / "bases.npy").stat().st_mtime_ns == coded  # photos were not coded again
-    assert (folder / "log.csv").read_text().count("\n") >= 4
+    # The round that was killed has no line, and none has two.
+    _, *lines = (folder / "log.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["0", "2", "3"]
 
 
 def test_a_damaged_run_is_refused_with_the_mend(untrained, photos, tmp_path):
@@ -287,7 +240,7 @@ def test_a_run_leaves_a_log_with_what_was_gained(tuned):
 @pytest.mark.tensorflow
 def test_a_run_leaves_tensorboard_events(tuned):
     pytest.importorskip("tensorboard", reason="needs extra train: newer TensorFlow has no TensorBoard")
-    assert list((tuned[2] / "tensorboard").rglob("events.out.tfevents.*"))
+    assert list((tuned[2] / "tensorboard" / "train").glob("events.out.tfevents.*"))
 
 
 def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(untrained, tuned, photos):
@@ -300,11 +253,21 @@ def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(untrained, tune
         untrained.fine_tune([photo[1:] for photo in photos], 5, resume=True, **options)
 
 
-def test_weights_and_biases_that_is_not_installed_is_asked_for(untrained, photos):
-    if importlib.util.find_spec("wandb"):
-        pytest.skip("wandb is installed")
+def test_weights_and_biases_is_asked_for_before_photos_are_read(untrained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
     with pytest.raises(GanTfcError, match="pip install wandb"):
+        untrained.fine_tune("nowhere", 5, wandb_project="dishes")
+
+
+def test_a_run_at_weights_and_biases_lasts_as_long_as_training(untrained, photos, wandb, monkeypatch):
+    def interrupted(codec, train, held_out, run):
+        assert run.wandb is wandb.runs[0] and run.wandb.exit_code is None
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fine_tuning, "tune_decoder", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         untrained.fine_tune(photos, 5, settings=QUICK, wandb_project="dishes")
+    assert wandb.runs[0].exit_code == 1 and wandb.runs[0].options["config"]["kind"] == "decoder"
 
 
 # --- everything --------------------------------------------------------------------------------------

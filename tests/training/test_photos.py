@@ -2,6 +2,7 @@
 """Where training gets its crops: folders, data sets, photos coded beforehand."""
 
 import builtins
+import os
 import sys
 import warnings
 
@@ -257,6 +258,27 @@ def test_coded_copies_are_kept_for_the_next_run_and_made_anew_for_other_tables(t
     other = tiny_codec.frozen._replace(digest=b"else")
     CodedPhotos([photo], other, (300, 1700), 2, 1, tmp_path, done.append)
     assert done == [1, 2]
+
+
+def test_room_for_coded_copies_is_taken_before_they_are_mapped(tiny_codec, photo, tmp_path, monkeypatch):
+    # Where the disk is full, writing to mapped memory ends the process with a bus error.
+    def full(file, start, size):
+        assert size > 2 * 2 * photo[:64, :64].size
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(GanTfcError, match="No space left on device: .* make room there"):
+        coded_photos(tiny_codec, [photo[:64, :64]], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_coding_that_is_interrupted_leaves_no_file(tiny_codec, photo, tmp_path):
+    def interrupt(done):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        CodedPhotos([photo[:64, :64]], tiny_codec.frozen, (300, 1700), 2, 1, tmp_path, interrupt)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_photos_smaller_than_a_crop_are_not_searched_for_ever(tiny_codec, photo, tmp_path):

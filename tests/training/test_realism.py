@@ -11,8 +11,9 @@ from gan_tfc.codec import Codec
 from gan_tfc.losses import adversarial
 from gan_tfc.losses.realism import Realism
 from gan_tfc.models.gan_codec import GANCodec
+from gan_tfc.models.synthesis import SynthesisNetwork
 from gan_tfc.models.wavelet_codec import WaveletCodec
-from gan_tfc.models.weights import save_weights
+from gan_tfc.models.weights import copy_weights, save_weights
 from gan_tfc.training import run
 from gan_tfc.training.checkpoint import read_checkpoint, value_of
 from gan_tfc.training.config import TrainConfig
@@ -140,6 +141,20 @@ def test_either_side_sees_only_its_own_loss(wavelet_codec, rng):
         assert all(np.abs(gradient).max() == 0 for gradient in zero)
         found = gradients(lambda *_, names=names: loss(*names), seeing)
         assert all(np.abs(gradient).max() > 0 for gradient in found)
+
+
+def test_distortion_is_measured_from_the_anchor_where_there_is_one(wavelet_codec, rng):
+    anchor = SynthesisNetwork.from_config(wavelet_codec.synthesis.get_config())
+    copy_weights(wavelet_codec.synthesis, anchor)
+    model = gan(wavelet_codec, anchor=anchor)
+    assert anchor.trainable_weights == []
+    x = batch(rng) | {"realism": np.ones((2, 1), np.float32)}
+    # The same noise for both: from the original they are far, from each other not at all.
+    np.testing.assert_array_equal(ops.convert_to_numpy(model(x, training=True)["distortion"]), 0)
+    assert ops.convert_to_numpy(gan(wavelet_codec)(x, training=True)["distortion"]).min() > 1e-3
+    layer = wavelet_codec.synthesis.get_layer("realism_residual")
+    layer.kernel.assign(layer.kernel + 0.1)
+    assert ops.convert_to_numpy(model(x, training=True)["distortion"]).min() > 1e-6
 
 
 def test_losses_are_weighted_by_the_realism_of_each_example():

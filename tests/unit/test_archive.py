@@ -142,6 +142,11 @@ def test_size_limit_is_kept(archive, photos):
     assert archive.add(photos / "fish.png", max_bytes=900).bytes <= 900
 
 
+def test_tune_is_handed_to_the_codec(archive, photo, tiny_codec):
+    archive.add(photo, "cup.png", quality=40, tune="visual")
+    assert archive.stream("cup.png") == tiny_codec.compress(photo, 40, tune="visual")
+
+
 def test_arrays_and_streams_are_taken_too(archive, photo, tmp_path, tiny_codec):
     stream = tiny_codec.compress(photo[:30, :30], 40)
     (tmp_path / "cup.gtc").write_bytes(stream)

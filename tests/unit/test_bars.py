@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """benchmarks/bars.py can say no: each bar against codecs that miss it."""
 
+import json
 import pathlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,3 +110,34 @@ def test_a_report_keeps_other_bars_of_the_same_preset_alone(bars, tmp_path):
     assert [bar["name"] for bar in same["bars"]] == ["a", "b"]
     other = bars.merge(path, bench, {"sha256": "2"}, [bars.Bar("b", "", "", False)])
     assert [bar["name"] for bar in other["bars"]] == ["b"]
+
+
+def test_the_demo_is_run_with_the_preset_wherever_it_lies(bars, tmp_path, monkeypatch):
+    calls = []
+
+    def run(argv, **options):
+        calls.append(argv)
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(bars.subprocess, "run", run)
+    monkeypatch.chdir(tmp_path)
+    for preset in ("photo_mobile@3", "path:menu/1"):
+        (bar,) = bars.measure_all(bars.Bench(preset, [], tmp_path), ["demo"])
+        assert bar.met
+    folder = pathlib.Path("menu/1").resolve()
+    assert [argv[-2:] for argv in calls] == [["--preset", "photo_mobile@3"], ["--preset", f"path:{folder}"]]
+
+
+@pytest.mark.parametrize("report", [{}, {"sha256": {"a": "1"}}, {"sha256": {"a": "2"}}], ids=str)
+def test_realism_is_that_of_the_same_files(bars, tmp_path, monkeypatch, report):
+    codec = SimpleNamespace(name="menu", version=1, model=SimpleNamespace(texture_features=12))
+    bench = bars.Bench("path:menu/1", [], tmp_path)
+    bench.codec, bench.identity = codec, {"sha256": {"a": "1"}}
+    monkeypatch.setattr(bars, "_realism_0", lambda bench: bars.Bar("realism_0", "", "", True))
+    rows = [{"psnr-rgb": 30, "fid": 40, "colour": 0}, {"psnr-rgb": 29, "fid": 20, "colour": 1}]
+    row = {"bpp": 0.2, "realism 0": rows[0], "realism 1": rows[1]}
+    (tmp_path / "menu-1-realism.json").write_text(json.dumps(report | {"results": [row]}))
+    found = {bar.name: bar.met for bar in bars.measure_all(bench, ["realism"])}
+    same = {"realism_0": True, "realism_fid": True, "realism_psnr": True, "realism_colour": True}
+    # Reports of the first presets hold no hashes.
+    assert found == (same if report != {"sha256": {"a": "2"}} else {"realism_0": True, "realism": False})

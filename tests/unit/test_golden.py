@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_tfc.errors import PresetError
+from gan_tfc.errors import GanTfcError, ImageError, NotFrozenError, PresetError
+from gan_tfc.zoo import golden as golden_files
 from gan_tfc.zoo.golden import check_golden, make_golden
 
 
@@ -49,6 +50,68 @@ def test_golden_files_are_never_made_anew(tiny_codec, golden, photo):
     with pytest.raises(PresetError, match="never made anew"):
         make_golden(tiny_codec, golden, photo[:8, :8], [50])
     assert check_golden(tiny_codec, golden) == []
+
+
+def test_a_picture_too_large_to_ship_is_refused_before_anything_is_written(
+    tiny_codec, photo, tmp_path, monkeypatch
+):
+    with pytest.raises(ImageError, match="at most 65536 pixels, .* ships with .* received 257x256"):
+        make_golden(tiny_codec, tmp_path / "golden", np.zeros((256, 257, 3), np.uint8), [50])
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(golden_files, "MAX_PIXELS", 8 * 9)
+    make_golden(tiny_codec, tmp_path / "golden", photo[:8, :9], [50])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_what_ends_half_way_leaves_nothing_and_can_be_done_again(
+    tiny_codec, photo, tmp_path, monkeypatch, error
+):
+    decompress, calls = tiny_codec.decompress, []
+
+    def fail_at_the_second(data):
+        calls.append(data)
+        if len(calls) == 2:
+            assert list(tmp_path.rglob("q20.gtc"))  # something had been written
+            raise error
+        return decompress(data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny_codec, "decompress", fail_at_the_second)
+        with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else GanTfcError):
+            make_golden(tiny_codec, tmp_path / "golden", photo[:20, :20], [20, 50])
+    assert list(tmp_path.iterdir()) == []
+    make_golden(tiny_codec, tmp_path / "golden", photo[:20, :20], [20, 50])
+    assert check_golden(tiny_codec, tmp_path / "golden") == []
+
+
+def test_of_two_that_write_at_once_one_is_refused(tiny_codec, photo, tmp_path, monkeypatch):
+    compress, folder = tiny_codec.compress, tmp_path / "golden"
+
+    def be_overtaken(image, quality):
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "input.png").touch()
+        return compress(image, quality)
+
+    monkeypatch.setattr(tiny_codec, "compress", be_overtaken)
+    with pytest.raises(GanTfcError, match="cannot write .*golden"):
+        make_golden(tiny_codec, folder, photo[:8, :8], [50])
+    assert [path.name for path in tmp_path.rglob("*")] == ["golden", "input.png"]
+
+
+def test_an_empty_folder_is_filled_and_readable_as_any_other(tiny_codec, photo, tmp_path):
+    (tmp_path / "golden").mkdir()
+    (tmp_path / "other").mkdir()
+    make_golden(tiny_codec, tmp_path / "golden", photo[:8, :8], [50, 50.0])
+    assert (tmp_path / "golden").stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert len(list((tmp_path / "golden").iterdir())) == 4  # a quality given twice counts once
+
+
+def test_a_codec_without_tables_has_no_golden_files(tiny_codec, photo, tmp_path):
+    unfrozen = type(tiny_codec)(tiny_codec.model, "tiny", 1)
+    with pytest.raises(NotFrozenError):
+        make_golden(unfrozen, tmp_path / "golden", photo[:8, :8], [50])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_other_symbol_is_a_problem(tiny_codec, golden):

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from gan_tfc import pil_images
 from gan_tfc.errors import ImageError
-from gan_tfc.images import ImageWarning, read_image, write_image
+from gan_tfc.images import ImageWarning, picture_size, read_image, write_image
 
 
 @pytest.fixture(autouse=True)
@@ -483,6 +483,17 @@ def test_reading_in_many_threads_leaves_the_warning_filters_alone(colours):
 def test_an_empty_pil_image_is_refused():
     with pytest.raises(ImageError, match="0 x 5 came"):
         read_image(Image.new("RGB", (0, 5)))
+
+
+def test_the_size_of_a_file_is_that_of_its_header(tmp_path, colours):
+    path = tmp_path / "a.png"
+    Image.fromarray(colours).save(path)
+    assert picture_size(path) == (colours.shape[1], colours.shape[0])
+    path.write_bytes(path.read_bytes()[:60])
+    assert picture_size(path) == (colours.shape[1], colours.shape[0])
+    path.write_text("no picture")
+    with pytest.raises(ImageError, match="a.png' is not a picture .* convert it to PNG or JPEG"):
+        picture_size(path)
 
 
 def test_a_missing_file_is_named(tmp_path):

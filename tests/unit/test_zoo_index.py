@@ -45,7 +45,8 @@ def test_the_shipped_index_states_the_hashes_of_the_shipped_files():
 
 def test_a_published_record_is_the_metadata_and_the_files():
     bare, full = (json.loads(make_index(registry.ROOT, files)) for files in (False, True))
-    assert [{k: v for k, v in record.items() if k != "files"} for record in full] == bare
+    added = ("files", "pictures")
+    assert [{k: v for k, v in record.items() if k not in added} for record in full] == bare
     for record in full:
         folder = registry.find(f"{record['name']}@{record['version']}")
         golden = {f"golden/{path.name}" for path in (folder / "golden").iterdir()}
@@ -55,6 +56,29 @@ def test_a_published_record_is_the_metadata_and_the_files():
         for name, file in record["files"].items():
             data = (folder / name).read_bytes()
             assert file == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_pictures_of_cards_are_published_apart_from_the_files():
+    records = json.loads(make_index(registry.ROOT, files=True))
+    for record in records:
+        folder = registry.find(f"{record['name']}@{record['version']}")
+        here = {path.name for path in folder.iterdir() if path.suffix in (".png", ".jpg")}
+        assert set(record["pictures"]) == here
+        for name, file in record["pictures"].items():
+            data = (folder / name).read_bytes()
+            assert file == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_a_picture_that_no_client_would_fetch_is_not_published(zoo):
+    folder = zoo / "tiny" / "1"
+    (folder / "README.md").write_text("![large](large.png)\n")
+    with open(folder / "large.png", "wb") as file:
+        file.truncate((4 << 20) + 1)
+    with pytest.raises(gan_tfc.PresetError, match=r"at most 4 MiB .* tiny@1, .*large\.png has 4194305 bytes"):
+        check_publishable(zoo)
+    (folder / "README.md").write_text("no picture\n")
+    check_publishable(zoo)
+    assert "pictures" not in json.loads(make_index(zoo, files=True))[0]
 
 
 def test_what_is_published_is_what_clients_read():

@@ -172,8 +172,66 @@ def test_progress_is_told_up_to_all_bytes(server):
 
 
 def test_the_card_comes_alone(server):
-    assert remote.find_card(f"{server.url}#tiny").read_text() == "# tiny\n"
+    assert remote.find_card(f"{server.url}#tiny") == ("# tiny\n", [])
     assert [path for path, _ in server.log] == ["index.json", "tiny/1/README.md"]
+
+
+@pytest.fixture
+def pictures(server):
+    """The folder of `tiny@1`, whose card names two pictures, in the index; a third it does not name."""
+    folder = server.root / "tiny" / "1"
+    (folder / "README.md").write_text("# tiny\n![crops](crops.jpg) ![](b/c.png) ![](curve.png)\n")
+    for name in ("crops.jpg", "curve.png", "holiday.jpg"):
+        (folder / name).write_bytes(name.encode() * 9)
+    (server.root / "index.json").write_text(make_index(server.root, files=True))
+    return folder
+
+
+def test_the_pictures_that_a_card_names_come_with_it_once(server, pictures):
+    for _ in range(2):
+        text, found = remote.find_card(f"{server.url}#tiny")
+        assert text.startswith("# tiny") and [path.name for path in found] == ["crops.jpg", "curve.png"]
+        assert all(path.read_bytes() == (pictures / path.name).read_bytes() for path in found)
+    assert sorted(path for path, _ in server.log if path != "index.json") == [
+        "tiny/1/README.md",
+        "tiny/1/crops.jpg",
+        "tiny/1/curve.png",
+    ]
+
+
+def test_a_preset_loads_without_the_pictures_of_its_card(server, pictures):
+    folder = remote.find(f"{server.url}#tiny")
+    assert not {"crops.jpg", "curve.png", "holiday.jpg"} & files_in(folder)
+    assert not any(path.endswith((".jpg", "curve.png")) for path, _ in server.log)
+
+
+@pytest.mark.parametrize("harm", ["missing", "changed"])
+def test_a_card_is_shown_without_pictures_that_are_not_to_be_had(server, cached, pictures, harm):
+    if harm == "missing":
+        (pictures / "crops.jpg").unlink()
+    else:
+        (pictures / "crops.jpg").write_bytes(b"another one")
+    with pytest.warns(UserWarning, match="pictures of the card are not complete: .*crops.jpg"):
+        text, found = remote.find_card(f"{server.url}#tiny")
+    assert text.startswith("# tiny") and "crops.jpg" not in [path.name for path in found]
+    assert not list(cached.rglob("crops.jpg")) and not list(cached.rglob("*.part"))
+
+
+def test_a_preset_without_a_card_shows_one_made_from_the_index(server):
+    (server.root / "tiny" / "1" / "README.md").unlink()
+    (server.root / "index.json").write_text(make_index(server.root, files=True))
+    text, found = remote.find_card(f"{server.url}#tiny")
+    assert text.startswith("# tiny@1\n") and "kMAC a pixel" in text and not found
+    assert [path for path, _ in server.log] == ["index.json"]
+
+
+def test_without_a_network_the_card_in_the_cache_is_shown(server, pictures):
+    for fetch in (remote.find, remote.find_card):
+        fetch(f"{server.url}#tiny")
+    server.rules["index.json"] = lambda handler, _: handler.send_error(503)
+    with pytest.warns(UserWarning, match="copy of tiny@1 in the cache is used"):
+        text, found = remote.find_card(f"{server.url}#tiny")
+    assert text.startswith("# tiny") and len(found) == 2
 
 
 def test_the_newest_version_is_the_default(server, tiny_preset, tmp_path):
@@ -414,6 +472,12 @@ def remove_file(name):
         *(set_entry("files", "tables.npz", "bytes", size) for size in [-1, 2**40, "9", 1.5, True]),
         *(set_entry("files", "tables.npz", "sha256", text) for text in ["", "x" * 64, 5, None, "0" * 64]),
         *map(remove_file, ["config.json", "model.weights.h5", "tables.npz", "metadata.json"]),
+        *(set_entry("pictures", value) for value in [[1], "x", {"a.png": 1}, {"a.png": {"bytes": 1}}]),
+        *(
+            set_entry("pictures", {"a.png": {"bytes": size, "sha256": "0" * 64}})
+            for size in [-1, (4 << 20) + 1, None, "9"]
+        ),
+        set_entry("pictures", {f"{i}.png": {"bytes": 1, "sha256": "0" * 64} for i in range(17)}),
         set_entry("files", []),
         set_entry("files", {}),
         set_entry("sha256", None),
@@ -429,6 +493,16 @@ def test_an_index_that_no_zoo_would_write_is_refused_before_anything_is_written(
         remote.find(f"{server.url}#tiny")
     assert [path for path, _ in server.log] == ["index.json"]
     assert not cached.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.png", "/x.png", "golden/x.png", ".x.png", "x.py", "x.png/..", "x.avif"]
+)
+def test_a_picture_of_another_name_is_neither_fetched_nor_a_reason_to_refuse(server, cached, name):
+    rewrite_index(server.root, set_entry("pictures", {name: {"bytes": 1, "sha256": "0" * 64}}))
+    assert remote.find_card(f"{server.url}#tiny").pictures == []
+    assert [path for path, _ in server.log] == ["index.json", "tiny/1/README.md"]
+    assert [path.name for path in cached.rglob("*/1/*")] == ["README.md"]
 
 
 @pytest.mark.parametrize(
