@@ -226,7 +226,8 @@ util.find_spec = lambda name, *more: None if name == "ai_edge_litert" else find_
         (MENU, ["empty"], "", "expected photos below 'empty', found none"),
         (MENU, ["gone"], "", "no file or folder 'gone'"),
         (FINE_TUNE, [], NO_SKIMAGE, r"pip install 'gan_tfc\[demo\]', or name photos"),
-        (FINE_TUNE, [], NO_LITERT, r"pip install 'gan_tfc\[export\]'"),
+        # The converter is TensorFlow's, whose import takes seconds.
+        pytest.param(FINE_TUNE, [], NO_LITERT, r"pip install 'gan_tfc\[export\]'", marks=pytest.mark.slow),
         (FINE_TUNE, ["-o", "full"], "", "expected a new folder, but 'full'"),
         (FINE_TUNE, ["empty"], "", "expected photos in 'empty'"),
     ],

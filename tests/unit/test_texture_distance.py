@@ -50,7 +50,7 @@ def test_noise_does_not_pass_for_the_texture_that_blur_took(photo, rng):
 def test_a_texture_may_lie_elsewhere(photo):
     textures = Textures(photo)
     # All patches are there, but for those across the seam; a sample of other places is looked at.
-    assert textures.distance(np.roll(photo, 40, axis=1)) < 0.3 * textures.distance(changed(photo, 0.0))
+    assert textures.distance(np.roll(photo, 40, axis=1)) < 0.5 * textures.distance(changed(photo, 0.0))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (67, 131), (28, 23), (8, 7)])
