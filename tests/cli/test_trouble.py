@@ -48,6 +48,14 @@ OF_A_RUN = {"config.json", "fine_tuning.json", "bases.json", "bases.npy", "check
 
 
 @pytest.fixture
+def heeds_ctrl_c():
+    """What a process started by a person does; a shell's background jobs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def arguments(run, zoo, picture, stream, photo, portrait, finished_run, tmp_path):
     """From a command, or its name in `COMMANDS`, to its arguments."""
     photos = tmp_path / "photos"
@@ -183,6 +191,7 @@ def test_a_real_ctrl_c_in_fine_tuning_leaves_a_run_that_is_continued(run, argume
     assert gan_tfc.load(f"path:{preset}").name == "a"
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_a_ctrl_c_that_a_callback_of_the_interpreter_loses_comes_again():
     class Lost:
         def __del__(self):
@@ -193,6 +202,7 @@ def test_a_ctrl_c_that_a_callback_of_the_interpreter_loses_comes_again():
         time.sleep(30)
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("pressed", [True, False])
 def test_an_error_after_a_ctrl_c_that_a_library_swallowed_is_no_error(run, monkeypatch, pressed):
     def show(args):
