@@ -5,6 +5,9 @@ from keras import ops
 
 from gan_tfc.losses import adversarial, perceptual
 
+#: Smaller errors, of more than 50 dB, are as good as none.
+_LEAST_ERROR = 1e-5
+
 
 class Realism:
     """``distortion + realism * (perceptual distance + adversarial loss)``, each with its weight.
@@ -17,7 +20,7 @@ class Realism:
     Args:
         adversarial: name or object, see `gan_tfc.losses.adversarial`.
         perceptual: name or function, see `gan_tfc.losses.perceptual`.
-        distortion_weight: of the mean squared error, pixels in [0, 1].
+        distortion_weight: of the mean squared error, pixels in [0, 1], or of the `drift`.
         perceptual_weight: of the perceptual distance.
         adversarial_weight: of the adversarial loss.
     """
@@ -66,6 +69,25 @@ class Realism:
         worth = self.perceptual_weight * parts["perceptual"] + self.adversarial_weight * parts["adversarial"]
         synthesis = self.distortion_weight * parts["distortion"] + realism[:, 0] * worth
         return ops.mean(synthesis) + ops.mean(parts["discriminator"])
+
+
+def drift(reconstruction, anchor, image):
+    """How far pictures went from those of another network, in units of the other one's own error.
+
+    ``|x' - a|**2 / (|a - x|**2 + e)`` with `a` the picture of the other network, a constant: where what
+    was added has nothing in common with the error, PSNR falls by ``10 log10(1 + drift)`` dB, at every
+    quality. Keeping what a network gave before while it learns something new: Z. Li, D. Hoiem, "Learning
+    without Forgetting" (ECCV 2016).
+
+    Args:
+        reconstruction, anchor, image: `(B, H, W, 3)` in [-0.5, 0.5].
+
+    Returns:
+        `(B,)`.
+    """
+    anchor = ops.stop_gradient(anchor)
+    gone, error = (ops.mean(ops.square(other - anchor), axis=(1, 2, 3)) for other in (reconstruction, image))
+    return gone / (error + _LEAST_ERROR)
 
 
 # The arguments above are named as users write them, and hide the modules.

@@ -6,7 +6,7 @@ from keras import ops
 
 from gan_tfc.coding import steps
 from gan_tfc.losses.adversarial import gradient_norms
-from gan_tfc.losses.realism import Realism
+from gan_tfc.losses.realism import Realism, drift
 from gan_tfc.losses.reconstruction import psnr
 from gan_tfc.models.discriminators import DISCRIMINATORS
 from gan_tfc.models.latent_labels import LatentLabels
@@ -42,8 +42,8 @@ class GANCodec(keras.Model):
         labels: kinds of texture, for "unet"; see `gan_tfc.models.latent_labels`.
         full_realism: share of the examples trained at realism 1; the others are uniform in [0, 1].
         seed: of realisms and noise.
-        anchor: None, or a `SynthesisNetwork`: its pictures, of the same realism and noise, stand for the
-            original ones in distortion and perceptual distance.
+        anchor: None, or a `SynthesisNetwork`: then distortion is the drift from its pictures, of the same
+            realism and noise, see `gan_tfc.losses.realism.drift`.
     """
 
     def __init__(
@@ -153,12 +153,13 @@ class GANCodec(keras.Model):
 
         outputs = {"image": image, "base": base, "realism": realism, "reconstruction": reconstruction}
         if training and self.objective is not None:
-            wanted = image if self.anchor is None else ops.stop_gradient(self.anchor(decoding))
-            outputs |= self._judge(image, wanted, reconstruction, {"base": base, "step": step})
+            outputs |= self._judge(image, reconstruction, {"base": base, "step": step})
+            if self.anchor is not None:
+                outputs["distortion"] = drift(reconstruction, self.anchor(decoding), image)
         return outputs
 
-    def _judge(self, image, wanted, reconstruction, known):
-        """Logits, and the parts of the loss; `wanted` is what a reconstruction should not be far from."""
+    def _judge(self, image, reconstruction, known):
+        """Logits, and the parts of the loss."""
         fake = ops.stop_gradient(reconstruction)
         both = {key: ops.concatenate([value, value]) for key, value in known.items()}
         both["image"] = ops.concatenate([image, fake])
@@ -172,7 +173,7 @@ class GANCodec(keras.Model):
             norms = gradient_norms(lambda x: self.discriminator({"image": x, **known}), between)
             penalty = ops.square(norms - 1.0)
         parts = self.objective.parts(
-            wanted, reconstruction, real_logits, fake_logits, judged_logits, labels, penalty
+            image, reconstruction, real_logits, fake_logits, judged_logits, labels, penalty
         )
         return {"real_logits": real_logits, "fake_logits": fake_logits, **parts}
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from gan_tfc.codec import Codec
 from gan_tfc.losses import adversarial
-from gan_tfc.losses.realism import Realism
+from gan_tfc.losses.realism import Realism, drift
 from gan_tfc.models.gan_codec import GANCodec
 from gan_tfc.models.synthesis import SynthesisNetwork
 from gan_tfc.models.wavelet_codec import WaveletCodec
@@ -143,18 +143,32 @@ def test_either_side_sees_only_its_own_loss(wavelet_codec, rng):
         assert all(np.abs(gradient).max() > 0 for gradient in found)
 
 
-def test_distortion_is_measured_from_the_anchor_where_there_is_one(wavelet_codec, rng):
+def test_distortion_is_the_drift_from_the_anchor_where_there_is_one(wavelet_codec, rng):
     anchor = SynthesisNetwork.from_config(wavelet_codec.synthesis.get_config())
     copy_weights(wavelet_codec.synthesis, anchor)
     model = gan(wavelet_codec, anchor=anchor)
     assert anchor.trainable_weights == []
     x = batch(rng) | {"realism": np.ones((2, 1), np.float32)}
-    # The same noise for both: from the original they are far, from each other not at all.
+    # Of the same weights, realism and noise they are equal, however far both are from the original.
     np.testing.assert_array_equal(ops.convert_to_numpy(model(x, training=True)["distortion"]), 0)
     assert ops.convert_to_numpy(gan(wavelet_codec)(x, training=True)["distortion"]).min() > 1e-3
     layer = wavelet_codec.synthesis.get_layer("realism_residual")
     layer.kernel.assign(layer.kernel + 0.1)
     assert ops.convert_to_numpy(model(x, training=True)["distortion"]).min() > 1e-6
+
+
+def test_drift_tells_how_far_psnr_falls(rng):
+    image = rng.uniform(-0.5, 0.5, (2, 64, 64, 3)).astype(np.float32)
+    error, added = rng.normal(0, 0.05, (2, 2, 64, 64, 3)).astype(np.float32)
+    scale = np.array([0.2, 0.5], np.float32)[:, None, None, None]
+    anchor, moved = image + error, image + error + scale * added
+    found = ops.convert_to_numpy(drift(moved, anchor, image))
+    fall = -10 * np.log10(np.square(error).mean((1, 2, 3)) / np.square(moved - image).mean((1, 2, 3)))
+    # Two random pictures of 12288 values have a hundredth in common.
+    np.testing.assert_allclose(10 * np.log10(1 + found), fall, atol=0.1)
+    assert found[0] == pytest.approx(0.04, rel=0.1) and found[1] == pytest.approx(0.25, rel=0.1)
+    (gradient,) = gradients(lambda a: ops.sum(drift(moved, a, image)) + 0 * ops.sum(a), [anchor])
+    assert np.abs(gradient).max() == 0  # the anchor does not come to meet it
 
 
 def test_losses_are_weighted_by_the_realism_of_each_example():
