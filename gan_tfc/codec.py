@@ -109,7 +109,8 @@ class Codec(StreamCodec):
             **options: see `gan_tfc.training.fine_tuning.fine_tune`.
 
         Returns:
-            A `gan_tfc.training.fine_tuning_report.FineTuning`; printed, a table of before and after on
+            A `gan_tfc.training.fine_tuning_report.FineTuning`, or with ``realism=True`` a
+            `gan_tfc.training.realism_report.RealismFineTuning`; printed, a table of before and after on
             photos that were not trained on.
 
         Raises:

@@ -186,3 +186,34 @@ print(json.dumps({
         "finite": True,
         "tensorflow": False,
     }
+
+
+def test_fine_tuning_of_realism_holds_its_layers_and_lets_them_go(tmp_path):
+    script = """
+sys.path.insert(0, sys.argv[1])
+from dataclasses import replace
+import keras
+from fine_tuned import QUICK, make_codec, same, weights_of
+from gan_tfc.models.gan_codec import GANCodec
+from gan_tfc.training import realism_tuning
+
+realism_tuning.GANCodec = lambda codec, **options: GANCodec(codec, features=4, labels=3, **options)
+photos = list(np.random.default_rng(0).integers(0, 256, (5, 96, 80, 3), dtype=np.uint8))
+kept = {}
+
+class See(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.jax_state_sync()
+        synthesis = self.model.codec.synthesis
+        unmoved = same(weights_of(synthesis), weights_of(start.model.synthesis))
+        kept[share] = [w.path for w, still in zip(synthesis.weights, unmoved) if not still]
+
+for share in (1.0, 0.0):
+    start = make_codec(bias=0.0)
+    settings = replace(QUICK, discriminator_first=share, round_steps=2, most_rounds=1)
+    make_codec(bias=0.0).fine_tune(photos, 60, realism=True, settings=settings, callbacks=[See()])
+print(json.dumps([kept[1.0], kept[0.0]]))
+"""
+    held, let_go = in_jax(script, tmp_path, ROOT / "tests")
+    assert held == []
+    assert let_go and all(path.startswith("realism") for path in let_go)
