@@ -91,8 +91,13 @@ def fine_tuning_section(facts) -> list[str]:
         f"these, but the best weights were chosen on them. Mean gain {gain:+.3f} dB, gain of the photo "
         f"that gained least {least:+.3f} dB{', at equal bytes' if facts.get('everything') else ''}."
     )
-    parts += _gain_table(facts.get("rows")) + _streams(source, facts.get("everything"))
-    return parts
+    parts += _table(
+        facts.get("rows"),
+        _GAINS,
+        "Means over these photos, PSNR in dB at realism 0:",
+        "| quality | bytes before | bytes after | PSNR before | PSNR after | gain | least gain |",
+    )
+    return parts + _streams(source, facts.get("everything"))
 
 
 def _realism_section(facts) -> list[str]:
@@ -108,33 +113,21 @@ def _realism_section(facts) -> list[str]:
         f"nearer to the original's by {gain:.1f} % in the mean, by a distance that needs no network, and the "
         f"least that a photo gained in PSNR is {least_psnr:+.2f} dB. At realism 0 nothing changed."
     )
-    return parts + _texture_table(facts.get("rows")) + _streams(source, False)
-
-
-def _texture_table(rows) -> list[str]:
-    head = [
+    parts += _table(
+        facts.get("rows"),
+        _TEXTURES,
         "Means over these photos at realism 1, gains of textures in percent, PSNR in dB:",
-        "",
         "| quality | bytes | distance before | after | gain | least | PSNR before | after | least gain |",
-    ]
-    return _table(rows, _TEXTURES, head)
+    )
+    return parts + _streams(source, False)
 
 
-def _gain_table(rows) -> list[str]:
-    head = [
-        "Means over these photos, PSNR in dB at realism 0:",
-        "",
-        "| quality | bytes before | bytes after | PSNR before | PSNR after | gain | least gain |",
-    ]
-    return _table(rows, _GAINS, head)
-
-
-def _table(rows, forms, head) -> list[str]:
-    """`head` ends with the names of the columns; none where the rows are not as expected."""
+def _table(rows, forms, intro, titles) -> list[str]:
+    """A sentence and a table under it; none where the rows are not as expected."""
     if not _are_rows(rows, forms):
         return []
     cells = (" | ".join(format(row[key], form) for key, form in forms.items()) for row in rows)
-    return ["", *head, "|---" * len(forms) + "|", *(f"| {line} |" for line in cells)]
+    return ["", intro, "", titles, "|---" * len(forms) + "|", *(f"| {line} |" for line in cells)]
 
 
 def _streams(source, everything) -> list[str]:

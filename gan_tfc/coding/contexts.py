@@ -35,17 +35,21 @@ def compress(sixteenths: np.ndarray) -> np.ndarray:
     return _COMPRESS_SIGNED.take(sixteenths + _MAX_MAGNITUDE, mode="clip")
 
 
-def _binomial(x: np.ndarray, axis: int) -> np.ndarray:
-    """Sums along axis 0 or 1 with weights 1 2 1, edge samples repeated."""
+def add_neighbours(out: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
+    """`out`, to which each sample's two neighbours along axis 0 or 1 are added, edge samples repeated."""
     before, after, first, last = (
         (slice(None),) * axis + (part,) for part in (np.s_[:-1], np.s_[1:], np.s_[:1], np.s_[-1:])
     )
-    out = 2 * x
     out[after] += x[before]
     out[first] += x[first]
     out[before] += x[after]
     out[last] += x[last]
     return out
+
+
+def _binomial(x: np.ndarray, axis: int) -> np.ndarray:
+    """Sums along axis 0 or 1 with weights 1 2 1, edge samples repeated."""
+    return add_neighbours(2 * x, x, axis)
 
 
 def relief(picture: np.ndarray) -> np.ndarray:

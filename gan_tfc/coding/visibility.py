@@ -16,6 +16,7 @@ An encoder's choice alone, like all of quantisation: any symbols decode.
 
 import numpy as np
 
+from gan_tfc.coding.contexts import add_neighbours
 from gan_tfc.coding.lifting import PLANES
 
 #: C2 / 2 of structural similarity, ``(0.03 * 255)**2 / 2``.
@@ -54,18 +55,6 @@ def _grey_variance(details, level):
     # The three bands of luma, which is orthonormal: grey has a third of its energy. A place stands for
     # 2x2 pixels of its scale, whose levels are `2**level` times as large in the wavelet's low band.
     energy = np.square(details[..., ::PLANES]).sum(-1)
-    return _mean_of_3(_mean_of_3(energy, 0), 1) * np.float32(255**2 / (4 * 3 * 4**level))
-
-
-def _mean_of_3(x, axis):
-    """Means of each sample and its two neighbours along an axis; at the ends samples are repeated."""
-    before, after, first, last = (
-        (slice(None),) * axis + (part,) for part in (np.s_[:-1], np.s_[1:], np.s_[:1], np.s_[-1:])
-    )
-    out = x.copy()
-    out[after] += x[before]
-    out[first] += x[first]
-    out[before] += x[after]
-    out[last] += x[last]
-    out *= np.float32(1 / 3)
-    return out
+    for axis in (0, 1):
+        energy = add_neighbours(energy.copy(), energy, axis) * np.float32(1 / 3)
+    return energy * np.float32(255**2 / (4 * 3 * 4**level))

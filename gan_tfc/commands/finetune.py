@@ -5,18 +5,15 @@ import json
 from pathlib import Path
 
 from gan_tfc.commands import terminal
+from gan_tfc.commands.outputs import check_new_preset
 from gan_tfc.errors import GanTfcError, PresetError
-from gan_tfc.folders import check_new, check_writable, explained
+from gan_tfc.folders import check_writable, explained
 
 
 def finetune(args) -> int:
     """Trains a preset on the user's photos and writes the result as a preset folder."""
     output = Path(args.output)
-    if (output / "config.json").exists():
-        raise PresetError(
-            f"expected a new folder, but {args.output!r} holds a preset: presets never change, "
-            "save under the next version."
-        )
+    check_new_preset(args.output)
     # Not beside the output: a zoo is served to others, and a run holds the user's photos.
     folder = Path(args.run) if args.run else Path("runs") / f"{output.parent.name}-{output.name}"
     name = _new_name(output) if args.all else None
@@ -64,7 +61,6 @@ def _conclude(args, codec, source, result) -> int:
 
 def _check_folders(output: Path, run: Path) -> None:
     """Refuses at once what could not be written after half an hour of training."""
-    check_new(output)
     check_writable(run)
     if output.resolve() in (run.resolve(), *run.resolve().parents):
         raise GanTfcError(

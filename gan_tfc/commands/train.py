@@ -4,8 +4,9 @@
 from pathlib import Path
 
 from gan_tfc.commands import terminal
-from gan_tfc.errors import GanTfcError, PresetError
-from gan_tfc.folders import check_new, check_writable, explained
+from gan_tfc.commands.outputs import check_new_preset
+from gan_tfc.errors import GanTfcError
+from gan_tfc.folders import check_writable, explained
 
 _RUN_CONFIG = "config.json"
 
@@ -80,12 +81,7 @@ def freeze(args) -> int:
                 f"expected the folder of a training run, but there is no file {str(file)!r}: name one that "
                 "`gan-tfc train` wrote."
             )
-    if (Path(args.output) / "config.json").exists():
-        raise PresetError(
-            f"expected a new folder, but {args.output!r} holds a preset: presets never change, "
-            "save under the next version."
-        )
-    check_new(args.output)
+    check_new_preset(args.output)
     config = load_config(str(run_config))
     if args.tables and config.stage == "contexts":
         raise GanTfcError(

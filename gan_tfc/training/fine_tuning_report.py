@@ -31,43 +31,57 @@ class QualityRow:
 
 
 @dataclass(frozen=True)
-class FineTuning:
-    """Result of `gan_tfc.codec.Codec.fine_tune`.
+class TuningReport:
+    """What all kinds of fine-tuning tell.
 
     Attributes:
         improved: whether the codec was changed; otherwise it is as it was.
-        rows: a `QualityRow` for each quality.
+        rows: one for each quality, with `gain` and `least_gain`.
         trained, held_out: numbers of photos.
         steps, seconds: of training.
         factor: of the fine-tuned weights in the result, the rest being the original ones.
-        realism: None, or at realism 1 the mean PSNR `before` and `after`, and `alike`, that of the
-            picture after to the one before.
-        streams: sentence on streams.
+        streams: sentence on what became of streams.
     """
 
     improved: bool
-    rows: tuple[QualityRow, ...]
+    rows: tuple
     trained: int
     held_out: int
     steps: int
     seconds: float
     factor: float
-    realism: dict | None
     streams: str
 
     @property
     def gain(self) -> float:
-        """Mean gain on held-out photos, dB."""
+        """Mean gain on held-out photos, in the unit of the rows."""
         return float(np.mean([row.gain for row in self.rows]))
 
     @property
     def least_gain(self) -> float:
-        """Of all held-out photos at all qualities, dB."""
+        """Of all held-out photos at all qualities, in the unit of the rows."""
         return min(row.least_gain for row in self.rows)
 
     def to_dict(self) -> dict:
         """For JSON."""
         return asdict(self) | {"gain": self.gain, "least_gain": self.least_gain}
+
+    def closing(self) -> list[str]:
+        """The last lines of the text."""
+        stays = ["nothing improved on the held-out photos: the codec stays as it was"]
+        return [self.streams] + (stays if not self.improved else [])
+
+
+@dataclass(frozen=True)
+class FineTuning(TuningReport):
+    """Result of `gan_tfc.codec.Codec.fine_tune`; rows are of `QualityRow`, gains in dB.
+
+    Attributes:
+        realism: None, or at realism 1 the mean PSNR `before` and `after`, and `alike`, that of the
+            picture after to the one before.
+    """
+
+    realism: dict | None = None
 
     def facts(self) -> dict:
         """For a preset's metadata."""
@@ -96,10 +110,7 @@ class FineTuning:
                 "at realism 1: mean PSNR {before:.2f} before, {after:.2f} after; the pictures after are at "
                 "{alike:.1f} dB from those before".format(**self.realism)
             )
-        lines.append(self.streams)
-        if not self.improved:
-            lines.append("nothing improved on the held-out photos: the codec stays as it was")
-        return "\n".join(lines)
+        return "\n".join(lines + self.closing())
 
 
 def rounded(rows) -> list[dict]:

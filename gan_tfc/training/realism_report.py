@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What fine-tuning of realism did, at realism 1, on photos that it did not train on."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-import numpy as np
-
-from gan_tfc.training.fine_tuning_report import rounded
+from gan_tfc.training.fine_tuning_report import TuningReport, rounded
 
 
 @dataclass(frozen=True)
@@ -34,45 +32,16 @@ class RealismRow:
 
 
 @dataclass(frozen=True)
-class RealismFineTuning:
+class RealismFineTuning(TuningReport):
     """Result of `gan_tfc.codec.Codec.fine_tune` with ``realism=True``.
 
-    Attributes:
-        improved: whether the codec was changed; otherwise it is as it was.
-        rows: a `RealismRow` for each quality.
-        trained, held_out: numbers of photos.
-        steps, seconds: of training.
-        factor: of the fine-tuned weights in the result, the rest being the original ones.
-        streams: sentence on streams and on realism 0.
+    Rows are of `RealismRow`, gains in percent, and the sentence on streams speaks of realism 0, too.
     """
-
-    improved: bool
-    rows: tuple[RealismRow, ...]
-    trained: int
-    held_out: int
-    steps: int
-    seconds: float
-    factor: float
-    streams: str
-
-    @property
-    def gain(self) -> float:
-        """Mean gain on held-out photos, percent."""
-        return float(np.mean([row.gain for row in self.rows]))
-
-    @property
-    def least_gain(self) -> float:
-        """Of all held-out photos at all qualities, percent."""
-        return min(row.least_gain for row in self.rows)
 
     @property
     def least_psnr_gain(self) -> float:
         """Of all held-out photos at all qualities, dB at realism 1."""
         return min(row.least_psnr_gain for row in self.rows)
-
-    def to_dict(self) -> dict:
-        """For JSON."""
-        return asdict(self) | {"gain": self.gain, "least_gain": self.least_gain}
 
     def facts(self) -> dict:
         """For a preset's metadata."""
@@ -97,10 +66,7 @@ class RealismFineTuning:
                 f"{row.least_gain:+10.1f}% {row.psnr_before:13.2f} {row.psnr_after:6.2f} "
                 f"{row.least_psnr_gain:+11.2f}"
             )
-        lines.append(self.streams)
-        if not self.improved:
-            lines.append("nothing improved on the held-out photos: the codec stays as it was")
-        return "\n".join(lines)
+        return "\n".join(lines + self.closing())
 
 
 def make_rows(qualities, sizes, before, after, gains) -> tuple[RealismRow, ...]:

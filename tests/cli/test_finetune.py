@@ -21,7 +21,7 @@ def outcome(improved=True):
     sizes, psnr = np.full((2, 3), 1000), np.full((2, 3), 30.0)
     gains = np.full((2, 3), 0.25 if improved else 0.0)
     rows = make_rows((15, 35, 60), sizes, sizes, psnr, psnr + gains, gains)
-    return FineTuning(improved, rows, 8, 2, 100, 60.0, float(improved), None, "streams are equal to the byte")
+    return FineTuning(improved, rows, 8, 2, 100, 60.0, float(improved), "streams are equal to the byte")
 
 
 @pytest.fixture
