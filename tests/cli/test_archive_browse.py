@@ -32,6 +32,8 @@ IN_SIGHT = (
 SHOWN = f"{IN_SIGHT}.every((x) => x.src && x.complete && x.naturalWidth)"
 DECODED = "document.getElementById('picture').naturalWidth > 0 && !document.querySelector('.busy')"
 FOCUSED = "document.activeElement.textContent || document.activeElement.id"
+#: Only once the dialog's "close" event has come; until then the browser's own choice has the focus.
+FOCUS_IS_BACK = "document.activeElement.textContent === document.getElementById('name').textContent"
 COLUMNS = "getComputedStyle(document.getElementById('grid')).gridTemplateColumns.split(' ').length"
 NAMES = "[...document.querySelectorAll('.photo')].map((x) => x.title)"
 
@@ -175,10 +177,7 @@ def test_tags_are_buttons_that_narrow_the_choice(visit):
 
 def test_everything_goes_by_keyboard(visit):
     columns, below, next_, opened, turned, closed, back = visit(
-        [
-            "evaluate",
-            "getComputedStyle(document.getElementById('grid')).gridTemplateColumns.split(' ').length",
-        ],
+        ["evaluate", COLUMNS],
         ["key", "/"],
         ["key", "Enter"],
         ["key", "ArrowDown"],
@@ -195,6 +194,7 @@ def test_everything_goes_by_keyboard(visit):
         ["evaluate", "document.getElementById('name').textContent"],
         ["key", "Escape"],
         ["evaluate", "document.getElementById('viewer').open"],
+        ["until", FOCUS_IS_BACK],
         ["evaluate", FOCUSED],
     )
     assert (below, next_) == (f"dish {columns:02}", f"dish {columns + 1:02}")
