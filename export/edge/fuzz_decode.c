@@ -159,20 +159,21 @@ static size_t repair(const uint8_t *data, size_t bytes, uint8_t *out) {
 }
 
 /* Whatever was decoded can be encoded, and that decodes. */
-static void encode_again(const gtc_header *header, const uint8_t *noise, size_t noise_bytes, double quality) {
+static void encode_again(const gtc_header *header, const uint8_t *noise, size_t noise_bytes, double quality,
+                         gtc_tune tune) {
     uint32_t width = header->width, height = header->height;
     size_t count = 3 * (size_t)width * height, capacity = gtc_encode_bound(&codec, width, height), bytes = 0;
     size_t needed = gtc_encode_workspace_bytes(&codec, width, height);
     uint8_t *rgb = reserve_odd(count), *stream = reserve_odd(capacity), *workspace = reserve_odd(needed);
     gtc_header again;
     for (size_t i = 0; i < count; i++) rgb[i] = noise[i % noise_bytes];
-    gtc_status status =
-        gtc_encode(&codec, rgb, width, height, quality, workspace, needed, stream, capacity, &bytes);
+    gtc_status status = gtc_encode_tuned(&codec, rgb, width, height, quality, tune, workspace, needed, stream,
+                                         capacity, &bytes);
     require(status == GTC_OK, "every picture fits into gtc_encode_bound bytes");
     require(gtc_read_header(stream, bytes, &again) == GTC_OK, "a written header can be read");
     require(decode_whole(&codec, stream, bytes, &again) == GTC_OK, "a written stream decodes");
     uint8_t *tight = reserve_odd(bytes);
-    gtc_encode(&codec, rgb, width, height, quality, workspace, needed, tight, bytes / 2, &bytes);
+    gtc_encode_tuned(&codec, rgb, width, height, quality, tune, workspace, needed, tight, bytes / 2, &bytes);
     release_odd(tight);
     release_odd(rgb);
     release_odd(stream);
@@ -190,7 +191,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         unsigned mode = data[bytes - 1];
         gtc_status status = decode_whole(&codec, stream, length, &header);
         decode_preview(&codec, stream, length, &header, 1 << mode % 8);
-        if (!status && mode % 8 == 0) encode_again(&header, data, bytes, 1 + data[bytes / 3] % 100);
+        gtc_tune tune = mode & 8 ? GTC_TUNE_VISUAL : GTC_TUNE_PSNR;
+        if (!status && mode % 8 == 0) encode_again(&header, data, bytes, 1 + data[bytes / 3] % 100, tune);
     }
     release_odd(stream);
     release_odd(repaired);

@@ -30,9 +30,9 @@ reentrant, and threads may share an opened codec.
 
 Functions: gtc_status_text, gtc_open, gtc_read_header, gtc_prefix_bytes, gtc_quality, gtc_step_size,
 gtc_decode_workspace_bytes, gtc_decode, gtc_preview, gtc_rgb8, gtc_rgb_float, gtc_position_noise,
-gtc_encode_workspace_bytes, gtc_encode_bound, gtc_encode.
+gtc_encode_workspace_bytes, gtc_encode_bound, gtc_encode, gtc_encode_tuned.
 
-Link with -lm where log2f lives there; only `gtc_encode` calls it.
+Link with -lm where log2f lives there; only encoding calls it.
 
 
 -- The container
@@ -211,8 +211,15 @@ typedef enum gtc_status {
     GTC_BAD_SIZE,
     GTC_WORKSPACE_TOO_SMALL,
     GTC_OUTPUT_TOO_SMALL,
+    GTC_BAD_TUNE,
     GTC_STATUSES
 } gtc_status;
+
+/* What an encoder aims at; any stream decodes alike.
+
+GTC_TUNE_PSNR:    the least squared error.
+GTC_TUNE_VISUAL:  the least error that is seen: more bits in smooth places, fewer in busy ones. PSNR falls. */
+typedef enum gtc_tune { GTC_TUNE_PSNR = 0, GTC_TUNE_VISUAL } gtc_tune;
 
 /* One row of the coding tables. */
 typedef struct gtc_row {
@@ -330,7 +337,8 @@ element (0, 0) of the tile is at (top, left) of the picture, in patches of 4x4 p
 void gtc_position_noise(uint32_t height, uint32_t width, uint32_t channels, uint32_t top, uint32_t left,
                         float *noise);
 
-/* Bytes of workspace for `gtc_encode`; 0 for a size that streams do not have or no memory could hold. */
+/* Bytes of workspace for `gtc_encode` and `gtc_encode_tuned`; 0 for a size that streams do not have or no
+memory could hold. */
 size_t gtc_encode_workspace_bytes(const gtc_codec *codec, uint32_t width, uint32_t height);
 
 /* Bytes that every stream of such a picture fits into, or 0 as above. Photographs take far less: three
@@ -347,6 +355,12 @@ bytes:    receives the stream's length. */
 gtc_status gtc_encode(const gtc_codec *codec, const uint8_t *rgb, uint32_t width, uint32_t height,
                       double quality, void *workspace, size_t workspace_bytes, uint8_t *stream,
                       size_t capacity, size_t *bytes);
+
+/* As `gtc_encode`, which is this with GTC_TUNE_PSNR. At one quality, streams of GTC_TUNE_VISUAL have another
+size: compare at equal bytes. Another tune is GTC_BAD_TUNE. */
+gtc_status gtc_encode_tuned(const gtc_codec *codec, const uint8_t *rgb, uint32_t width, uint32_t height,
+                            double quality, gtc_tune tune, void *workspace, size_t workspace_bytes,
+                            uint8_t *stream, size_t capacity, size_t *bytes);
 
 #ifdef __cplusplus
 }
@@ -424,6 +438,7 @@ const char *gtc_status_text(gtc_status status) {
         "the workspace is too small: pass as many bytes as gtc_decode_workspace_bytes or "
         "gtc_encode_workspace_bytes says",
         "the buffer is too small for the stream: pass gtc_encode_bound bytes",
+        "expected GTC_TUNE_PSNR or GTC_TUNE_VISUAL, but another tune came: pass one of them",
     };
     return (unsigned)status < GTC_STATUSES ? texts[status]
                                            : "not a status of gtc.h: pass what a function returned";
@@ -1192,6 +1207,7 @@ typedef struct gtci_scan {
     uint32_t lengths[GTC_SECTIONS];
     float *coarsest, *details[GTC_MAX_LEVELS]; /* wavelet coefficients, pixels in [0, 1] */
     float *costs;                              /* (rows, 31): what symbols -15..15 cost */
+    float *factors[GTC_MAX_LEVELS];            /* of costs, for each place of a level; NULL is 1 for all */
     float per_step;
 } gtci_scan;
 
@@ -1553,14 +1569,15 @@ static int32_t gtci_round(float x) {
 }
 
 /* The nearest integer, its neighbour towards zero or zero, whichever is worth its bits. */
-static int32_t gtci_quantise(const gtci_scan *scan, float residual, int32_t row) {
+static int32_t gtci_quantise(const gtci_scan *scan, float residual, int32_t row, float factor) {
     const float *costs = scan->costs + row * (2 * GTCI_REACH + 1) + GTCI_REACH;
     int32_t nearest = gtci_round(residual), chosen = nearest;
     if (!nearest || nearest > GTCI_REACH || nearest < -GTCI_REACH) return nearest;
     int32_t candidates[2] = {nearest > 0 ? nearest - 1 : nearest + 1, 0};
-    float best = (residual - (float)nearest) * (residual - (float)nearest) + costs[nearest];
+    float best = (residual - (float)nearest) * (residual - (float)nearest) + factor * costs[nearest];
     for (int i = 0; i < 2; i++) {
-        float distance = residual - (float)candidates[i], cost = distance * distance + costs[candidates[i]];
+        float distance = residual - (float)candidates[i],
+              cost = distance * distance + factor * costs[candidates[i]];
         if (cost < best) {
             best = cost;
             chosen = candidates[i];
@@ -1595,8 +1612,10 @@ static void gtci_next_section(gtci_scan *scan) {
 
 static int32_t gtci_code_symbol(gtci_scan *scan, int32_t row, int32_t mean, size_t at) {
     if (!scan->encoding) return gtci_decode_symbol(&scan->decoder, &scan->codec->rows[row]);
+    const float *factors = scan->factors[scan->level];
     float residual = scan->details[scan->level][at] * scan->per_step - (float)mean * 0.25f;
-    return gtci_encode_symbol(&scan->encoder, &scan->codec->rows[row], gtci_quantise(scan, residual, row));
+    int32_t symbol = gtci_quantise(scan, residual, row, factors ? factors[at / GTC_BANDS] : 1);
+    return gtci_encode_symbol(&scan->encoder, &scan->codec->rows[row], symbol);
 }
 
 /* The symbols of a pass in row `y`, whose sums are in `head`. */
@@ -1945,6 +1964,57 @@ static void gtci_analyse(gtci_scan *scan, const uint8_t *rgb, size_t width, size
     }
 }
 
+#define GTCI_FLAT 29.0f       /* C2 / 2 of structural similarity: (0.03 * 255)^2 / 2 */
+#define GTCI_MIDDLE 500.0f    /* variance at which the factor is 1 */
+#define GTCI_COARSER 0.5f     /* share of the variance at the next coarser scale */
+#define GTCI_MIN_FACTOR 0.05f /* in smooth places */
+#define GTCI_MAX_FACTOR 3.0f  /* in busy ones */
+
+/* Means of each of `groups` groups of `length` floats and its two neighbours, the outer ones repeated. */
+static void gtci_blur(float *out, const float *in, size_t groups, size_t length) {
+    for (size_t n = 0; n < groups; n++, out += length, in += length) {
+        const float *before = n ? in - length : in, *after = n + 1 < groups ? in + length : in;
+        for (size_t i = 0; i < length; i++) out[i] = (in[i] + before[i] + after[i]) * (1.0f / 3);
+    }
+}
+
+/* Variances of grey levels 0..255 at the scale of a level, (height, width), into its factors: means of 3x3
+places, and a share of those `above`, at the next coarser scale. `spare` has as much room. */
+static void gtci_variances(const gtci_scan *scan, int level, const float *above, float *spare) {
+    size_t height = scan->padded_height >> (level + 1), width = scan->padded_width >> (level + 1);
+    float *variances = scan->factors[level], scale = 65025.0f / (float)(12 << 2 * level);
+    const float *bands = scan->details[level]; /* luma is orthonormal: grey has a third of its energy */
+    for (size_t i = 0; i < height * width; i++, bands += GTC_BANDS)
+        variances[i] = bands[0] * bands[0] + bands[3] * bands[3] + bands[6] * bands[6];
+    gtci_blur(spare, variances, height, width);
+    for (size_t y = 0; y < height; y++) {
+        float *row = variances + y * width;
+        gtci_blur(row, spare + y * width, width, 1);
+        for (size_t x = 0; x < width; x++) {
+            row[x] *= scale;
+            if (above) row[x] += GTCI_COARSER * above[y / 2 * (width / 2) + x / 2];
+        }
+    }
+}
+
+/* How much more than usual bits weigh at each place of each level. Until the last merge, pictures of the
+scan take a sixteenth of the room for the finest, and factors the rest. */
+static void gtci_fill_factors(gtci_scan *scan) {
+    size_t area = (size_t)scan->padded_height * scan->padded_width;
+    int levels = scan->codec->levels;
+    float *end = (float *)(void *)(scan->pictures[0] + 3 * area / 16), *factor = end;
+    for (int level = 0; level < levels; level++) {
+        scan->factors[level] = end;
+        end += area >> (2 * level + 2);
+    }
+    for (int level = levels - 1; level >= 0; level--)
+        gtci_variances(scan, level, level + 1 < levels ? scan->factors[level + 1] : NULL, end);
+    for (; factor < end; factor++) {
+        float x = (*factor + GTCI_FLAT) / GTCI_MIDDLE;
+        *factor = x < GTCI_MIN_FACTOR ? GTCI_MIN_FACTOR : x > GTCI_MAX_FACTOR ? GTCI_MAX_FACTOR : x;
+    }
+}
+
 size_t gtc_encode_bound(const gtc_codec *codec, uint32_t width, uint32_t height) {
     if (gtci_check_size(width, height)) return 0;
     uint64_t samples = 3 * (uint64_t)gtci_padded(width, codec->levels) * gtci_padded(height, codec->levels);
@@ -1967,11 +2037,19 @@ static void gtci_describe_stream(const gtci_scan *scan, uint32_t width, uint32_t
 gtc_status gtc_encode(const gtc_codec *codec, const uint8_t *rgb, uint32_t width, uint32_t height,
                       double quality, void *workspace, size_t workspace_bytes, uint8_t *stream,
                       size_t capacity, size_t *bytes) {
+    return gtc_encode_tuned(codec, rgb, width, height, quality, GTC_TUNE_PSNR, workspace, workspace_bytes,
+                            stream, capacity, bytes);
+}
+
+gtc_status gtc_encode_tuned(const gtc_codec *codec, const uint8_t *rgb, uint32_t width, uint32_t height,
+                            double quality, gtc_tune tune, void *workspace, size_t workspace_bytes,
+                            uint8_t *stream, size_t capacity, size_t *bytes) {
     gtci_scan scan;
     gtc_header header;
     uint8_t head[GTC_MAX_HEADER_BYTES];
     if (gtci_check_size(width, height)) return GTC_BAD_SIZE;
     if (!(quality >= 1 && quality <= 100)) return GTC_BAD_QUALITY;
+    if (tune != GTC_TUNE_PSNR && tune != GTC_TUNE_VISUAL) return GTC_BAD_TUNE;
     gtci_describe(&scan, codec, width, height, 0, 1);
     scan.code = gtci_quality_to_code(quality);
     scan.per_step = (float)(1 / gtc_step_size(scan.code));
@@ -1982,6 +2060,7 @@ gtc_status gtc_encode(const gtc_codec *codec, const uint8_t *rgb, uint32_t width
     if (capacity < room + 4) return GTC_OUTPUT_TOO_SMALL;
     GTC_STAGE(GTC_STAGE_ANALYSIS);
     gtci_analyse(&scan, rgb, width, height);
+    if (tune == GTC_TUNE_VISUAL) gtci_fill_factors(&scan);
     GTC_STAGE(GTC_STAGE_OTHER);
     gtci_fill_costs(&scan);
     gtci_start_encoder(&scan.encoder, stream + room, stream + capacity - 4);

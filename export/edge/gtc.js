@@ -6,6 +6,7 @@
  *     const small = codec.preview(stream, 8);                  // from the beginning of a stream
  *     const decoded = codec.decode(stream);                    // integers, equal on every machine
  *     const stream = codec.encode({data, width, height}, 50);  // RGB or RGBA bytes, quality
+ *     const seen = codec.encode({data, width, height}, 50, {tune: "visual"});
  *
  *     const bundle = await loadBundle("bundle/", ort);         // with ONNX Runtime
  *     const pixels = await bundle.decompress(stream, {realism: 1});
@@ -1325,14 +1326,69 @@ class DecodingSource {
 const RATE_WEIGHT = 0.11;
 const REACH = 15;
 
-/** Of the nearest integer, the one next to it towards zero, and zero: the one that is worth its bits. */
-function quantise(residual, costs) {
+/** What an encoder may aim at: squared error alone, or what is seen of it. */
+export const TUNES = ["psnr", "visual"];
+
+// Of `gan_tfc/coding/visibility.py`: C2 / 2 of structural similarity, the variance at which a bit weighs as
+// much as it does without factors, the share of the variance at the next coarser scale, and the limits.
+const [FLAT, MIDDLE, COARSER, MIN_FACTOR, MAX_FACTOR] = [29, 500, 0.5, 0.05, 3];
+
+/** Means of each group of `length` numbers in a part of `source` and its two neighbours, the outer ones repeated. */
+function blurGroups(source, target, start, size, length) {
+  const last = start + size - length;
+  for (let i = start; i < start + size; i++) {
+    const before = source[i < start + length ? i : i - length];
+    const after = source[i < last ? i + length : i];
+    target[i] = (source[i] + before + after) / 3;
+  }
+}
+
+/** Variances of grey levels 0..255 at the scale of a level: means of 3x3 places, `(height, width)`. */
+function greyVariance(details, height, width, level) {
+  const [variance, columns] = [new Float32Array(height * width), new Float32Array(height * width)];
+  for (let i = 0, at = 0; i < variance.length; i++, at += BANDS) {
+    // The bands of luma, which is orthonormal: grey has a third of its energy.
+    variance[i] = details[at] ** 2 + details[at + PLANES] ** 2 + details[at + 2 * PLANES] ** 2;
+  }
+  blurGroups(variance, columns, 0, variance.length, width);
+  for (let y = 0; y < height; y++) blurGroups(columns, variance, y * width, width, 1);
+  const scale = 255 ** 2 / (4 * 3 * 4 ** level);
+  for (let i = 0; i < variance.length; i++) variance[i] *= scale;
+  return variance;
+}
+
+/**
+ * How much more than usual bits weigh at each place of each level: 0.05 (smooth) to 3 (busy).
+ *
+ * @param details `(height, width, 9)` for each level, finest first.
+ * @param height, width of the finest.
+ */
+function rateFactors(details, height, width) {
+  let above = null;
+  const variances = details.map((bands, level) => greyVariance(bands, height >> level, width >> level, level));
+  for (let level = variances.length - 1; level >= 0; level--) {
+    const [variance, columns] = [variances[level], width >> level];
+    for (let i = 0; above && i < variance.length; i++) {
+      const [y, x] = [Math.floor(i / columns), i % columns];
+      variance[i] += COARSER * above[(y >> 1) * (columns >> 1) + (x >> 1)];
+    }
+    above = variance;
+  }
+  return variances.map((variance) => variance.map((x) => clamp((x + FLAT) / MIDDLE, MIN_FACTOR, MAX_FACTOR)));
+}
+
+/**
+ * Of the nearest integer, the one next to it towards zero, and zero: the one that is worth its bits.
+ *
+ * @param weight distortion, in steps squared, that one bit is worth here.
+ */
+function quantise(residual, costs, weight) {
   const nearest = Math.floor(Math.abs(residual) + 0.5);
   if (nearest === 0 || nearest > REACH) return residual < 0 ? -nearest : nearest;
   const sign = residual < 0 ? -1 : 1;
   let [best, chosen] = [Infinity, 0];
   for (const candidate of [sign * nearest, sign * (nearest - 1), 0]) {
-    const cost = (residual - candidate) ** 2 + RATE_WEIGHT * costs[candidate + REACH];
+    const cost = (residual - candidate) ** 2 + weight * costs[candidate + REACH];
     if (cost < best) [best, chosen] = [cost, candidate];
   }
   return chosen;
@@ -1340,8 +1396,10 @@ function quantise(residual, costs) {
 
 /** Quantises a picture's bands pass by pass and writes the symbols. */
 class EncodingSource {
-  constructor(tables, costs, { coarsest, details }, code) {
+  /** @param factors of the rate weight, `(height, width)` for each level, or null. */
+  constructor(tables, costs, { coarsest, details }, code, factors) {
     this.costs = costs;
+    this.factors = factors;
     this.bands = { coarsest, details };
     this.coarsestStep = coarsestStepSize(code);
     this.step = stepSize(code);
@@ -1356,9 +1414,11 @@ class EncodingSource {
 
   details(level, places, rows, means, count) {
     const latents = this.bands.details[level];
+    const factors = this.factors?.[level];
     const symbols = new Int32Array(count);
     for (let i = 0; i < count; i++) {
-      symbols[i] = quantise(latents[places[i]] / this.step - means[i] / 4, this.costs[rows[i]]);
+      const weight = factors ? RATE_WEIGHT * factors[Math.floor(places[i] / BANDS)] : RATE_WEIGHT;
+      symbols[i] = quantise(latents[places[i]] / this.step - means[i] / 4, this.costs[rows[i]], weight);
     }
     this.encoders[sectionOf(level)].encode(symbols, rows, count);
     return symbols;
@@ -1367,6 +1427,10 @@ class EncodingSource {
   finish() {
     return this.encoders.map((encoder) => encoder.finish());
   }
+}
+
+function checkTune(tune) {
+  if (!TUNES.includes(tune)) throw badInput(`Expected a tune among ${TUNES.join(", ")}, received ${tune}.`);
 }
 
 function checkImage(image) {
@@ -1493,16 +1557,21 @@ class Codec {
     return toRgb(picture, width, step / 64, { top: 0, left: 0, height, width });
   }
 
-  /** RGB or RGBA bytes -> stream at a quality of 1 to 100. */
-  encode(image, quality = 50) {
-    const { source, opened } = this.#openEncoding(image, quality);
+  /**
+   * RGB or RGBA bytes -> stream at a quality of 1 to 100.
+   *
+   * @param tune "psnr" spends bits where they lower squared error most; "visual" where errors are seen, in
+   *   smooth places rather than in busy ones. At one quality their streams differ in size: compare at equal bytes.
+   */
+  encode(image, quality = 50, { tune = "psnr" } = {}) {
+    const { source, opened } = this.#openEncoding(image, quality, tune);
     this.#last(this.#scanFrom(source, opened.header));
     return pack(opened.header, source.finish());
   }
 
   /** As `encode`, and what decoding the stream would give: `{stream, decoded}`. */
-  async encodeAsync(image, quality = 50, { networks = this.#networks, onStep = () => {} } = {}) {
-    const { source, opened } = this.#openEncoding(image, quality);
+  async encodeAsync(image, quality = 50, { networks = this.#networks, onStep = () => {}, tune = "psnr" } = {}) {
+    const { source, opened } = this.#openEncoding(image, quality, tune);
     const decoded = await this.#lastAsync(this.#scanFrom(source, opened.header), networks, onStep);
     const stream = pack(opened.header, source.finish());
     return { stream, decoded: { ...decoded, header: parseHeader(stream) } };
@@ -1586,8 +1655,9 @@ class Codec {
     return { header, scanning: scan(this, height, width, header.stepCode, source, until) };
   }
 
-  #openEncoding(image, quality) {
+  #openEncoding(image, quality, tune) {
     checkImage(image);
+    checkTune(tune);
     const stepCode = qualityToCode(quality);
     const { width, height } = image;
     const [paddedHeight, paddedWidth] = this.#paddedSize(image);
@@ -1601,7 +1671,9 @@ class Codec {
     this.#costs ??= this.#tables.costs(REACH);
     const { preset, version: presetVersion, tablesDigest } = this;
     const header = { preset, presetVersion, tablesDigest, width, height, stepCode };
-    const source = new EncodingSource(this.#tables, this.#costs, { coarsest: picture, details }, stepCode);
+    const factors = tune === "visual" ? rateFactors(details, paddedHeight / 2, paddedWidth / 2) : null;
+    const bands = { coarsest: picture, details };
+    const source = new EncodingSource(this.#tables, this.#costs, bands, stepCode, factors);
     return { source, opened: { header } };
   }
 }

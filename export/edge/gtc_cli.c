@@ -26,7 +26,8 @@ static const char *const usage =
     "       gtc noise height width channels top left out.f32\n"
     "       gtc info in.gtc\n"
     "       gtc bench codec.bin [picture.ppm]\n"
-    "--force replaces files that exist.\n";
+    "--force replaces files that exist. --tune visual makes `compress` spend bits where errors are seen;\n"
+    "psnr, the default, where they lower squared error most.\n";
 
 static int force;
 
@@ -100,6 +101,13 @@ static double parse_number(const char *text, const char *what) {
     return value;
 }
 
+static gtc_tune parse_tune(const char *text) {
+    if (!strcmp(text, "visual")) return GTC_TUNE_VISUAL;
+    if (strcmp(text, "psnr"))
+        fail("--tune", "expected psnr or visual, but other text came: write one of them");
+    return GTC_TUNE_PSNR;
+}
+
 
 /* ---- PPM ---- */
 
@@ -161,23 +169,25 @@ static gtc_codec open_codec(const char *path) {
     return codec;
 }
 
-static file encode(const gtc_codec *codec, const image *picture, double quality, const char *path) {
+static file encode(const gtc_codec *codec, const image *picture, double quality, gtc_tune tune,
+                   const char *path) {
     file result = {NULL, 0};
     size_t needed = gtc_encode_workspace_bytes(codec, picture->width, picture->height);
     size_t capacity = gtc_encode_bound(codec, picture->width, picture->height);
     void *workspace = reserve(needed);
     result.data = (uint8_t *)reserve(capacity);
-    check(gtc_encode(codec, picture->rgb, picture->width, picture->height, quality, workspace, needed,
-                     result.data, capacity, &result.bytes),
+    check(gtc_encode_tuned(codec, picture->rgb, picture->width, picture->height, quality, tune, workspace,
+                           needed, result.data, capacity, &result.bytes),
           path);
     free(workspace);
     return result;
 }
 
-static void compress(const char *codec_path, const char *in, const char *out, double quality) {
+static void compress(const char *codec_path, const char *in, const char *out, double quality,
+                     gtc_tune tune) {
     gtc_codec codec = open_codec(codec_path);
     image picture = read_ppm(in);
-    file stream = encode(&codec, &picture, quality, in);
+    file stream = encode(&codec, &picture, quality, tune, in);
     FILE *target = create(out);
     fwrite(stream.data, 1, stream.bytes, target);
     finish(target, out);
@@ -371,7 +381,7 @@ static void bench_picture(const gtc_codec *codec, const image *picture, drawn *s
         stage_now = GTC_STAGE_OTHER;
         clock_t start = stage_since = clock();
         if (decoding) decoded = decode(codec, &stream, 0, NULL, NULL, "bench");
-        else stream = encode(codec, picture, 50, "bench");
+        else stream = encode(codec, picture, 50, GTC_TUNE_PSNR, "bench");
         stage_begins(GTC_STAGE_OTHER);
         clock_t coded = clock();
         stages_counted = 0;
@@ -401,14 +411,18 @@ static void bench(const char *codec_path, const char *picture_path) {
 
 int main(int count, char **arguments) {
     char *words[10] = {NULL};
+    const char *tune = NULL;
     int n = 0;
     for (int i = 1; i < count; i++) {
         if (!strcmp(arguments[i], "--force")) force = 1;
+        else if (!strcmp(arguments[i], "--tune")) tune = i + 1 < count ? arguments[++i] : "";
         else if (n < 9) words[n++] = arguments[i];
     }
     const char *command = n ? words[0] : "";
+    if (tune && strcmp(command, "compress")) command = ""; /* no other command takes it */
     if (!strcmp(command, "compress") && (n == 4 || n == 5))
-        compress(words[1], words[2], words[3], n == 5 ? parse_number(words[4], words[4]) : 50);
+        compress(words[1], words[2], words[3], n == 5 ? parse_number(words[4], words[4]) : 50,
+                 tune ? parse_tune(tune) : GTC_TUNE_PSNR);
     else if (!strcmp(command, "decompress") && n == 4) decompress(words[1], words[2], words[3], 0);
     else if (!strcmp(command, "preview") && n == 5) {
         double scale = parse_number(words[4], words[4]);

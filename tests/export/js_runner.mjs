@@ -32,9 +32,9 @@ const CALLS = {
   open: (job) => void gtc.openCodec(readFileSync(job.codec)),
   dump: (job) => writeFileSync(job.out, dump(codecOf(job).symbols(readFileSync(job.stream)))),
   decode: (job) => void codecOf(job).decode(readFileSync(job.stream)),
-  encode: (job) => writeFileSync(job.out, codecOf(job).encode(imageOf(job), job.quality)),
+  encode: (job) => writeFileSync(job.out, codecOf(job).encode(imageOf(job), job.quality, { tune: job.tune })),
   async encodeAsync(job) {
-    const { stream, decoded } = await codecOf(job).encodeAsync(imageOf(job), job.quality);
+    const { stream, decoded } = await codecOf(job).encodeAsync(imageOf(job), job.quality, { tune: job.tune });
     writeFileSync(job.out, stream);
     return codecOf(job)
       .decode(stream)

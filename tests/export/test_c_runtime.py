@@ -21,6 +21,7 @@ from gan_tfc.coding.colour import to_rgb
 from gan_tfc.coding.frozen import FrozenTables
 from gan_tfc.coding.noise import position_noise
 from gan_tfc.coding.scan import ContextModel, coarsest_rows
+from gan_tfc.encoder import TUNES
 
 pytestmark = pytest.mark.export
 
@@ -36,6 +37,31 @@ ENVIRONMENT = {
 SIZES = [(1, 1), (17, 33), (200, 300)]
 QUALITIES = [5, 30, 50, 90]
 MUTATIONS = 200
+#: Exit code 0 where streams are equal with and without GTC_TUNE_PSNR; prints what another tune is called.
+TUNES_IN_C = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#define GTC_IMPLEMENTATION
+#include "gtc.h"
+
+int main(int count, char **arguments) {
+    static uint8_t data[1 << 22], rgb[3 * 20 * 30];
+    static gtc_codec codec;
+    FILE *file = fopen(arguments[count - 1], "rb");
+    if (!file || gtc_open(&codec, data, fread(data, 1, sizeof data, file))) return 1;
+    for (int i = 0; i < 3 * 20 * 30; i++) rgb[i] = (uint8_t)(i * i / 7);
+    size_t needed = gtc_encode_workspace_bytes(&codec, 30, 20), n, m;
+    size_t bound = gtc_encode_bound(&codec, 30, 20);
+    uint8_t *room = malloc(needed), *a = malloc(bound), *b = malloc(bound);
+    if (gtc_encode(&codec, rgb, 30, 20, 60, room, needed, a, bound, &n)) return 2;
+    if (gtc_encode_tuned(&codec, rgb, 30, 20, 60, GTC_TUNE_PSNR, room, needed, b, bound, &m)) return 3;
+    if (n != m || memcmp(a, b, n)) return 4;
+    if (gtc_encode_tuned(&codec, rgb, 30, 20, 60, GTC_TUNE_VISUAL, room, needed, b, bound, &m)) return 5;
+    if (n == m && !memcmp(a, b, n)) return 6;
+    puts(gtc_status_text(gtc_encode_tuned(&codec, rgb, 30, 20, 60, (gtc_tune)2, room, needed, b, bound, &m)));
+    return 0;
+}
+"""
 
 
 # --- the program and what it is compared with ------------------------------------------------------
@@ -201,6 +227,40 @@ def test_streams_of_c_are_as_small_and_as_near_as_those_of_python(
     assert np.abs(found.astype(int) - base_picture(codec, theirs)).max() <= 1
 
 
+@pytest.mark.parametrize("quality", [30, 70])
+def test_visual_tuning_is_that_of_python(gtc, codec, codec_bin, tmp_path, quality):
+    image, found = crop(201, 299), {}
+    write_ppm(tmp_path / "in.ppm", image)
+    for name, options in {"none": (), "psnr": ("--tune", "psnr"), "visual": ("--tune", "visual")}.items():
+        succeeds(gtc("compress", codec_bin, tmp_path / "in.ppm", tmp_path / name, quality, *options))
+        found[name] = (tmp_path / name).read_bytes()
+    assert found["psnr"] == found["none"]
+    ours, plain = codec.compress(image, quality, tune="visual"), codec.compress(image, quality)
+    tolerance = 0.001 * len(ours)
+    assert abs(len(found["visual"]) - len(ours)) <= tolerance < abs(len(plain) - len(ours))
+    pictures = (base_picture(codec, stream) for stream in (found["visual"], ours))
+    assert psnr(next(pictures), image) == pytest.approx(psnr(next(pictures), image), abs=0.02)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_visual_tuning_needs_no_more_room_at_any_depth(sanitized, rng, tmp_path, levels):
+    small = small_codec(rng, features=3, levels=levels, reach=20)
+    codec_bin, stream = tmp_path / "codec.bin", tmp_path / "c.gtc"
+    codec_bin.write_bytes(write_codec_file(small.name, small.version, small.frozen))
+    write_ppm(tmp_path / "in.ppm", crop(61, 90))
+    succeeds(sanitized("compress", codec_bin, tmp_path / "in.ppm", stream, 40, "--tune", "visual"))
+    found, expected, plain = (
+        python_latents(small, data)
+        for data in (
+            stream.read_bytes(),
+            small.compress(crop(61, 90), 40, tune="visual"),
+            small.compress(crop(61, 90), 40),
+        )
+    )
+    # A symbol that rounds otherwise changes the contexts of a few others.
+    assert (found == expected).mean() > 0.999 > (plain == expected).mean()
+
+
 @pytest.mark.parametrize("scale", [1, 2, 4, 8, 16, 32, 64])
 def test_preview_of_a_prefix_is_that_of_python(gtc, codec, codec_bin, tmp_path, scale):
     data = codec.compress(crop(200, 300), 70)
@@ -215,11 +275,12 @@ def test_preview_of_a_prefix_is_that_of_python(gtc, codec, codec_bin, tmp_path, 
     refuses(gtc("preview", codec_bin, stream, out, scale, "--force"), "ends before the stream does")
 
 
+@pytest.mark.parametrize("tune", TUNES)
 @pytest.mark.parametrize("quality", [1, 100])
-def test_noise_fits_into_the_bound(sanitized, codec, codec_bin, rng, tmp_path, quality):
+def test_noise_fits_into_the_bound(sanitized, codec, codec_bin, rng, tmp_path, quality, tune):
     write_ppm(tmp_path / "in.ppm", rng.choice(np.uint8([0, 255]), (64, 64, 3)))
     stream = tmp_path / "c.gtc"
-    succeeds(sanitized("compress", codec_bin, tmp_path / "in.ppm", stream, quality))
+    succeeds(sanitized("compress", codec_bin, tmp_path / "in.ppm", stream, quality, "--tune", tune))
     found = c_latents(sanitized, codec_bin, stream, tmp_path / "out.i32")
     np.testing.assert_array_equal(found, python_latents(codec, stream.read_bytes()))
 
@@ -413,6 +474,18 @@ def test_header_is_valid_cpp(folder):
     subprocess.run([*command, "-c", str(source), "-o", str(folder / "gtc.o")], check=True)
 
 
+def test_plain_encoding_is_that_of_psnr_and_another_tune_is_a_status(folder, codec_bin):
+    if shutil.which("gcc") is None:
+        pytest.skip("needs the compiler gcc")
+    source, program = folder / "tunes.c", folder / "tunes"
+    source.write_text(TUNES_IN_C)
+    command = ["gcc", *STRICT, *SANITIZERS, f"-I{EDGE}", str(source), "-o", str(program), "-lm"]
+    subprocess.run(command, check=True)
+    done = subprocess.run([program, codec_bin], capture_output=True, text=True, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("expected GTC_TUNE_PSNR or GTC_TUNE_VISUAL, but another tune came")
+
+
 def test_fuzz_targets_compile(folder):
     if shutil.which("clang") is None:
         pytest.skip("needs the compiler clang")
@@ -432,7 +505,8 @@ def test_existing_files_are_kept_unless_forced(gtc, codec_bin, tmp_path):
 
 
 def test_wrong_usage_exits_with_2(gtc, codec_bin):
-    for arguments in ((), ("unknown",), ("compress", codec_bin), ("info", "a", "b")):
+    tuned = ("decompress", codec_bin, "a", "b", "--tune", "visual")
+    for arguments in ((), ("unknown",), ("compress", codec_bin), ("info", "a", "b"), tuned):
         assert gtc(*arguments)[0] == 2
 
 
@@ -440,6 +514,10 @@ def test_values_out_of_range_are_refused_in_one_line(gtc, codec, codec_bin, tmp_
     write_ppm(tmp_path / "in.ppm", crop(3, 4))
     for quality in ("0.99", "100.01", "nan", "high"):
         refuses(gtc("compress", codec_bin, tmp_path / "in.ppm", tmp_path / "out.gtc", quality), "expected a")
+    for tune in (("--tune", "ssim"), ("--tune",)):
+        result = gtc("compress", codec_bin, tmp_path / "in.ppm", tmp_path / "out.gtc", *tune)
+        refuses(result, "--tune: expected psnr or visual, but other text came")
+    assert not (tmp_path / "out.gtc").exists()
     (tmp_path / "in.gtc").write_bytes(codec.compress(crop(3, 4), 40))
     for scale in ("0", "3", "128", "2.5"):
         result = gtc("preview", codec_bin, tmp_path / "in.gtc", tmp_path / "out.ppm", scale)

@@ -125,6 +125,29 @@ def test_encoders_are_equally_good(codec, streams, case):
         assert abs(base_psnr(codec, theirs, image) - base_psnr(codec, ours, image)) < 0.05
 
 
+def test_visual_tuning_is_that_of_python(codec, codec_file, tmp_path):
+    image, height, width = photo_of(201, 299), 201, 299
+    (tmp_path / "image").write_bytes(image.tobytes())
+    size = {"codec": codec_file, "image": tmp_path / "image", "width": width, "height": height}
+    calls = {
+        "none": {"call": "encode"},
+        "psnr": {"call": "encode", "tune": "psnr"},
+        "visual": {"call": "encode", "tune": "visual"},
+        "async": {"call": "encodeAsync", "tune": "visual"},
+    }
+    for quality in (30, 70):
+        jobs = [{**size, **call, "quality": quality, "out": tmp_path / name} for name, call in calls.items()]
+        assert run(tmp_path, jobs) == [None, None, None, True]
+        found = {name: (tmp_path / name).read_bytes() for name in calls}
+        assert found["psnr"] == found["none"] and found["async"] == found["visual"]
+        ours, plain = codec.compress(image, quality, tune="visual"), codec.compress(image, quality)
+        tolerance = 0.001 * len(ours)
+        assert abs(len(found["visual"]) - len(ours)) <= tolerance < abs(len(plain) - len(ours))
+        assert base_psnr(codec, found["visual"], image) == pytest.approx(
+            base_psnr(codec, ours, image), abs=0.02
+        )
+
+
 def test_encoder_gives_what_the_decoder_will(codec_file, streams, tmp_path):
     image = tmp_path / "image"
     rgb = photo_of(17, 33)
@@ -431,6 +454,11 @@ def test_what_cannot_be_encoded_is_refused_in_one_sentence(codec_file, tmp_path)
         {"width": 3, "height": 3, "quality": 0},
         {"width": 3, "height": 3, "quality": 101},
         {"width": 0, "height": 0, "quality": 50},
+        {"width": 3, "height": 3, "quality": 50, "tune": "ssim"},
+        {"call": "encodeAsync", "width": 3, "height": 3, "quality": 50, "tune": "ssim"},
     ]
-    for result in run(tmp_path, [{**job, **change} for change in changes]):
+    results = run(tmp_path, [{**job, **change} for change in changes])
+    for result in results:
         assert result["kind"] == "input" and is_one_sentence(result["error"])
+    for result in results[-2:]:
+        assert result["error"] == "Expected a tune among psnr, visual, received ssim."

@@ -183,6 +183,23 @@ def test_photo_is_compressed_and_downloaded(codec, visit, files, image, tmp_path
     assert_same_picture(read_pixels(tmp_path / "pixels", shape), codec.decompress(found))
 
 
+def test_photo_is_compressed_for_what_is_seen(codec, visit, files, image, tmp_path):
+    opened, chosen = visit(
+        ["drop", files[0]],
+        ["finished"],
+        ["evaluate", "document.getElementById('tune').value"],
+        ["fill", "#quality", "30"],
+        ["finished"],
+        ["select", "#tune", "visual"],
+        ["finished"],
+        ["download", "#download", tmp_path / "down.gtc"],
+    )
+    found = len((tmp_path / "down.gtc").read_bytes())
+    plain, visual = (len(codec.compress(image, 30, tune=tune)) for tune in ("psnr", "visual"))
+    assert opened == "psnr" and chosen == "photo.gtc"
+    assert abs(found - visual) <= 0.001 * visual < abs(plain - visual)
+
+
 def test_broken_files_get_a_sentence_and_good_ones_after_them_a_picture(visit, files, stream, tmp_path):
     (tmp_path / "cut.gtc").write_bytes(stream[:-20])
     (tmp_path / "note.gtc").write_bytes(b"hello")
@@ -229,8 +246,8 @@ def test_every_control_has_a_name(visit):
     (nameless,) = visit(
         [
             "evaluate",
-            "[...document.querySelectorAll('input, button, a, canvas')].filter((x) => !(x.ariaLabel || "
-            "x.labels?.[0]?.textContent.trim() || x.textContent.trim())).map((x) => x.id)",
+            "[...document.querySelectorAll('input, select, button, a, canvas')].filter((x) => !("
+            "x.ariaLabel || x.labels?.[0]?.textContent.trim() || x.textContent.trim())).map((x) => x.id)",
         ]
     )
     assert nameless == []

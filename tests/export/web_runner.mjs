@@ -8,6 +8,7 @@ const TELLING = ["text", "visible", "evaluate", "pixels", "download"];
 
 await perform({ width: 1280, height: 800 }, TELLING, (page) => ({
   block: (pattern) => page.route(pattern, (route) => route.abort()),
+  select: (selector, value) => page.selectOption(selector, value),
   choose: (...paths) => page.setInputFiles("#open", paths),
   async drop(...paths) {
     const files = paths.map((path) => ({ name: basename(path), bytes: readFileSync(path, "base64") }));

@@ -69,7 +69,7 @@ function compressPhoto() {
   const { data, width, height } = state.photo;
   Object.assign(state, { stream: null, compressing: true });
   begin("Compressing…");
-  ask({ image: { data, width, height }, quality: Number($("quality").value) });
+  ask({ image: { data, width, height }, quality: Number($("quality").value), tune: $("tune").value });
 }
 
 function begin(status) {
@@ -203,6 +203,7 @@ function showPsnr() {
 function showPanel() {
   const isOpen = document.body.classList.contains("open");
   show("quality-control", isOpen && state.compressing);
+  show("tune-control", isOpen && state.compressing);
   show("realism-control", isOpen && state.realism && !state.failed);
   show("downloads", isOpen);
   show("download", state.compressing && state.stream);
@@ -317,6 +318,7 @@ $("realism").addEventListener("input", () => {
 
 $("quality").addEventListener("input", ({ target }) => ($("quality-value").textContent = target.value));
 $("quality").addEventListener("change", compressPhoto);
+$("tune").addEventListener("change", compressPhoto);
 $("compress").addEventListener("click", compressPhoto);
 $("save").addEventListener("click", savePicture);
 

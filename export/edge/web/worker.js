@@ -3,7 +3,7 @@
  * Decodes and encodes beside the page, which stays responsive.
  *
  * A request `{job, key, source, realism}` says what the page shall show: `source`, a stream (`{stream}`) or
- * a photo to compress (`{image, quality}`), comes with the first request of a `key` alone. Answers carry
+ * a photo to compress (`{image, quality, tune}`), comes with the first request of a `key` alone. Answers carry
  * job and key and are `{kind: "opened"}` with the codec, `{kind: "header"}`, `{kind: "pixels"}` with a part
  * of the picture at a scale, `{kind: "stream"}` with what was encoded, `{kind: "done"}` or
  * `{kind: "error"}`. A request is dropped as soon as a newer one makes it pointless.
@@ -84,14 +84,14 @@ async function loadRuntime() {
 
 async function decodedOf(bundle, request, post) {
   const { codec } = bundle;
-  const { stream, image, quality } = current.source;
+  const { stream, image, quality, tune } = current.source;
   const onStep = async (step, header) => {
     await breathe();
     checkWanted(request, true);
     if (SHOWN_LEVELS.includes(step.level)) showStep(codec, header, step, post);
   };
   if (image) {
-    const encoded = await codec.encodeAsync(image, quality, { networks: await bundle.networks(), onStep });
+    const encoded = await codec.encodeAsync(image, quality, { networks: await bundle.networks(), onStep, tune });
     const { header } = encoded.decoded;
     post("header", facts(header));
     post("stream", { stream: encoded.stream });
