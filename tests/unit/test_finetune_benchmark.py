@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""benchmarks/finetune.py and the screenshots that it trains on."""
+"""benchmarks/finetune.py, finetune_realism.py, and the screenshots that they train on."""
 
 import functools
 import json
+import os
 import pathlib
 import shutil
 
@@ -26,6 +27,16 @@ def finetune(monkeypatch):
 
 
 @pytest.fixture
+def finetune_realism(monkeypatch, data_dir):
+    """The script as a module."""
+    monkeypatch.setenv("GAN_TFC_LPIPS", os.environ.get("GAN_TFC_LPIPS", str(data_dir / "lpips")))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import finetune_realism
+
+    return finetune_realism
+
+
+@pytest.fixture
 def screenshots(monkeypatch):
     """The script as a module."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
@@ -43,7 +54,7 @@ def photos(tmp_path):
     for i, name in enumerate(names):
         path = tmp_path / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(coffee[5 * i : 5 * i + 136, 7 * i : 7 * i + 128]).save(path)
+        Image.fromarray(coffee[5 * i : 5 * i + 200, 7 * i : 7 * i + 192]).save(path)
     return tmp_path / "photos"
 
 
@@ -102,6 +113,34 @@ def test_what_is_written_is_what_was_measured(finetune, photos, tmp_path, monkey
     assert page.count("| food, never seen in fine-tuning (2) |") == 3
     streams = [entry["changed_streams"] for entry in record["groups"].values()]
     assert all(streams) if everything else not any(streams)
+
+
+@pytest.mark.slow
+def test_realism_is_measured_on_what_was_left_out(finetune_realism, photos, tmp_path, monkeypatch, capsys):
+    make_codec().save(tmp_path / "zoo" / "tiny" / "1")
+    monkeypatch.setattr(Codec, "fine_tune", functools.partialmethod(Codec.fine_tune, settings=QUICK))
+    arguments = ["--preset", f"path:{tmp_path}/zoo/tiny/1", "--minutes", "0.1", "--photos", str(photos)]
+    code = finetune_realism.main([*arguments, "--results", str(tmp_path)])
+    record = json.loads((tmp_path / "finetune-realism.json").read_text())
+    assert record["photos"] == 4 and record["changed"] == {"streams": 0, "pictures": 0}
+    assert record["held_out"]["improved"] == (record["before"] != record["after"])
+    fid = [sum(row["realism 1"]["fid"] for row in record[when].values()) for when in ("before", "after")]
+    assert code == int(fid[1] > fid[0])
+    for before, after in zip(record["before"].values(), record["after"].values(), strict=True):
+        assert before["realism 0"] == after["realism 0"] != before["realism 1"]
+    page = (tmp_path / "finetune-realism.md").read_text()
+    assert page in capsys.readouterr().out and page.count("| 1, after |") == 3
+
+
+def test_a_changed_stream_or_picture_is_counted(finetune_realism, photo):
+    codec = make_codec()
+    images = [photo[:64, :64], photo[64:128, :64]]
+    streams = [codec.compress(image, q) for image in images for q in finetune_realism.QUALITIES]
+    pictures = [codec.decompress(stream, realism=0) for stream in streams]
+    assert finetune_realism.changes(codec, images, streams, pictures) == {"streams": 0, "pictures": 0}
+    pictures[2] = pictures[2] ^ 1
+    streams[0], streams[3] = codec.compress(images[0], 99), streams[0]
+    assert finetune_realism.changes(codec, images, streams, pictures) == {"streams": 2, "pictures": 3}
 
 
 def test_there_are_two_different_pages_of_each_module(screenshots):
