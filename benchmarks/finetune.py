@@ -132,11 +132,34 @@ def bars(groups, everything):
     return found
 
 
-def command_of(record):
+def arguments(description):
+    """The parser of what all benchmarks of fine-tuning take."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--preset", default="photo_mobile")
+    parser.add_argument("--kind", choices=KINDS, default="food")
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--photos", type=Path, default=DATA / "photos", help="folder with train and val")
+    parser.add_argument("--rendered", type=Path, default=ROOT / "runs" / "screenshots")
+    parser.add_argument("--run", default=None, help="folder of the run, resumed where it holds one")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    return parser
+
+
+def command_of(script, record):
     """The command that made a record."""
     kind = "" if record["kind"] == "food" else f" --kind {record['kind']}"
-    everything = " --all" if record["everything"] else ""
-    return f"python benchmarks/finetune.py{kind}{everything} --minutes {record['minutes']:g}"
+    everything = " --all" if record.get("everything") else ""
+    return f"python benchmarks/{script}{kind}{everything} --minutes {record['minutes']:g}"
+
+
+def keep(record, page, results, name):
+    """Writes a record and its page, under names that tell the kind, and prints the page."""
+    name += "" if record["kind"] == "food" else f"-{record['kind']}"
+    name += "-all" if record.get("everything") else ""
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (results / f"{name}.md").write_text(page)
+    print(page)
 
 
 def markdown(record):
@@ -148,8 +171,9 @@ def markdown(record):
     lines = [
         f"# Fine-tuning {what}{record['preset']} on {record['kind']}, {record['minutes']:g} minutes",
         "",
-        f"`{command_of(record)}` trained {record['steps']} steps on {record['trained']} photos; "
-        f"{record['factor']:g} of the new weights are in the result. PSNR in dB at realism 0. {streams}",
+        f"`{command_of('finetune.py', record)}` trained {record['steps']} steps on {record['trained']} "
+        f"photos; {record['factor']:g} of the new weights are in the result. PSNR in dB at realism 0. "
+        f"{streams}",
         "",
         "| photos | quality | bytes before | after | mean PSNR before | after | gain | worst photo before | "
         "after | least gain |",
@@ -182,15 +206,8 @@ def markdown(record):
 
 def main(argv=None):
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", default="photo_mobile")
-    parser.add_argument("--kind", choices=KINDS, default="food")
+    parser = arguments(__doc__)
     parser.add_argument("--all", action="store_true", dest="everything", help="contexts and tables as well")
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--photos", type=Path, default=DATA / "photos", help="folder with train and val")
-    parser.add_argument("--rendered", type=Path, default=ROOT / "runs" / "screenshots")
-    parser.add_argument("--run", default=None, help="folder of the run, resumed where it holds one")
-    parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
 
     codec = gan_tfc.load(args.preset)
@@ -216,11 +233,7 @@ def main(argv=None):
         for group, *known in zip(groups, streams, before, strict=True)
     }
     record |= {"bars": bars(record["groups"], args.everything), "held_out": tuned.to_dict()}
-    suffix = ("" if args.kind == "food" else f"-{args.kind}") + ("-all" if args.everything else "")
-    args.results.mkdir(parents=True, exist_ok=True)
-    (args.results / f"finetune{suffix}.json").write_text(json.dumps(record, indent=1) + "\n")
-    (args.results / f"finetune{suffix}.md").write_text(markdown(record))
-    print(markdown(record))
+    keep(record, markdown(record), args.results, "finetune")
     return 0 if all(bar["met"] for bar in record["bars"]) else 1
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does fine-tuning of realism help photos of one kind, by metrics that it was not trained on?
 
-    python benchmarks/finetune_realism.py --minutes 30
-    python benchmarks/finetune_realism.py --kind screenshots --minutes 30
+    python benchmarks/finetune_realism.py --minutes 25
+    python benchmarks/finetune_realism.py --kind screenshots --minutes 25
 
 Trains the textures of realism 1 on one of the kinds of `finetune.py`, and compares what they are before
 and after on the photos of that kind that were left out: PSNR, LPIPS, structure, and FID and KID of
@@ -11,13 +11,10 @@ Needs the weights of LPIPS, as `gan-tfc eval` does. Writes `results/finetune-rea
 `.md`; exit code 1 where a stream or a pixel of realism 0 changed, or FID rose in the mean.
 """
 
-import argparse
-import json
 import sys
-from pathlib import Path
 
 import numpy as np
-from finetune import DATA, KINDS, RESULTS, ROOT
+from finetune import KINDS, arguments, command_of, keep
 from realism_runs import measure
 
 import gan_tfc
@@ -49,22 +46,16 @@ def changes(codec, images, streams, pictures):
     }
 
 
-def command_of(record):
-    """The command that made a record."""
-    kind = "" if record["kind"] == "food" else f" --kind {record['kind']}"
-    return f"python benchmarks/finetune_realism.py{kind} --minutes {record['minutes']:g}"
-
-
 def markdown(record):
     """The table."""
+    changed = record["changed"]
     lines = [
         f"# Fine-tuning the realism of {record['preset']} on {record['kind']}, {record['minutes']:g} minutes",
         "",
-        f"`{command_of(record)}` trained {record['steps']} steps on {record['trained']} photos; "
-        f"{record['factor']:g} of the new weights are in the result. Measured on {record['photos']} photos "
-        "that were left out; streams that changed: {streams}, pictures at realism 0: {pictures}.".format(
-            **record["changed"]
-        ),
+        f"`{command_of('finetune_realism.py', record)}` trained {record['steps']} steps on "
+        f"{record['trained']} photos; {record['factor']:g} of the new weights are in the result. Measured on "
+        f"{record['photos']} photos that were left out; streams that changed: {changed['streams']}, pictures "
+        f"at realism 0: {changed['pictures']}.",
         "",
         "Distances of textures that decided what was kept, on the photos held out by fine-tuning: "
         f"{record['held_out']['gain']:+.1f} % in the mean.",
@@ -86,15 +77,7 @@ def markdown(record):
 
 def main(argv=None):
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", default="photo_mobile")
-    parser.add_argument("--kind", choices=KINDS, default="food")
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--photos", type=Path, default=DATA / "photos", help="folder with train and val")
-    parser.add_argument("--rendered", type=Path, default=ROOT / "runs" / "screenshots")
-    parser.add_argument("--run", default=None, help="folder of the run, resumed where it holds one")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    args = parser.parse_args(argv)
+    args = arguments(__doc__).parse_args(argv)
 
     lpips = LPIPS("alex")
     judge = Judge(lpips, PatchFeatures(*alex_network(lpips), size=64))
@@ -119,11 +102,7 @@ def main(argv=None):
     record |= {"trained": tuned.trained, "factor": tuned.factor, "photos": len(images)}
     record |= {"changed": changes(codec, images, streams, pictures), "before": before}
     record |= {"after": rows_of(codec, streams, originals, judge), "held_out": tuned.to_dict()}
-    name = "finetune-realism" + ("" if args.kind == "food" else f"-{args.kind}")
-    args.results.mkdir(parents=True, exist_ok=True)
-    (args.results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    (args.results / f"{name}.md").write_text(markdown(record))
-    print(markdown(record))
+    keep(record, markdown(record), args.results, "finetune-realism")
     fid_before, fid_after = (
         np.mean([row["realism 1"]["fid"] for row in record[when].values()]) for when in ("before", "after")
     )

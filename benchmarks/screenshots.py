@@ -63,12 +63,11 @@ def pages():
         yield f"{name}-documentation", pydoc.html.page(name, documentation)
 
 
-def render(folder, count=None, chromium="chromium"):
+def render(folder, chromium="chromium"):
     """Screenshots as PNG files in a folder, those that it does not hold yet.
 
     Args:
         folder: made if it is missing.
-        count: of pages; None for all.
         chromium: the program.
 
     Returns:
@@ -76,7 +75,7 @@ def render(folder, count=None, chromium="chromium"):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = list(pages())[:count]
+    chosen = list(pages())
 
     def shoot(item):
         (name, html), zoom = item
@@ -100,9 +99,8 @@ def main(argv=None):
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=None, help="of pages; default: all")
     args = parser.parse_args(argv)
-    print(f"{len(render(args.folder, args.count))} screenshots in {args.folder}")
+    print(f"{len(render(args.folder))} screenshots in {args.folder}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that every test may use, and what an environment without an extra skips."""
 
+import importlib
 import importlib.util
 import os
 import pathlib
@@ -47,6 +48,13 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip(f"no test data in {folder}; set GAN_TFC_DATA")
     return folder
+
+
+@pytest.fixture
+def benchmark_script(monkeypatch):
+    """A function from the name of a script in `benchmarks/` to the script as a module."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module
 
 
 @pytest.fixture

@@ -82,7 +82,9 @@ def test_symbols_and_latents_are_those_of_the_vectors(found, vectors, work, runt
 def test_pixels_are_within_one_level_of_the_vectors(found, vectors, work, runtime):
     results = found(runtime)
     if not any(key.startswith("pixels/") for key in results):
-        pytest.skip(f"{runtime} decodes to the base picture")
+        pytest.skip(
+            f"{runtime} runs no synthesis network, so it makes no pixels: its symbols are compared above"
+        )
     for name, realism in itertools.product(work.streams, (0, 1)):
         expected = np.asarray(Image.open(vectors / f"{name}-{realism}.png")).astype(int)
         assert np.abs(results[f"pixels/{name}/{realism}"] - expected).max() <= 1, (name, realism)

@@ -11,16 +11,11 @@ from PIL import Image
 
 from gan_tfc.errors import TargetError
 
-BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def bars(monkeypatch):
+def bars(benchmark_script):
     """The script as a module."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import bars
-
-    return bars
+    return benchmark_script("bars")
 
 
 class Exact:

@@ -4,7 +4,6 @@
 import functools
 import json
 import os
-import pathlib
 import shutil
 
 import pytest
@@ -14,35 +13,24 @@ from skimage import data
 
 from gan_tfc.codec import Codec
 
-BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def finetune(monkeypatch):
+def finetune(benchmark_script):
     """The script as a module."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import finetune
-
-    return finetune
+    return benchmark_script("finetune")
 
 
 @pytest.fixture
-def finetune_realism(monkeypatch, data_dir):
+def finetune_realism(benchmark_script, monkeypatch, data_dir):
     """The script as a module."""
     monkeypatch.setenv("GAN_TFC_LPIPS", os.environ.get("GAN_TFC_LPIPS", str(data_dir / "lpips")))
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import finetune_realism
-
-    return finetune_realism
+    return benchmark_script("finetune_realism")
 
 
 @pytest.fixture
-def screenshots(monkeypatch):
+def screenshots(benchmark_script):
     """The script as a module."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import screenshots
-
-    return screenshots
+    return benchmark_script("screenshots")
 
 
 @pytest.fixture

@@ -26,12 +26,9 @@ LIMITATION = (
 
 
 @pytest.fixture
-def script(monkeypatch):
+def script(benchmark_script):
     """The script as a module."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import make_card
-
-    return make_card
+    return benchmark_script("make_card")
 
 
 @pytest.fixture

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """benchmarks/rivals_speed.py: ratios of medians, and HiFiC's generator as published."""
 
-import pathlib
 import sys
 
 import pytest
 
-BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def rivals_speed(monkeypatch):
+def rivals_speed(benchmark_script):
     """The script as a module."""
-    pytest.importorskip("rich")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import rivals_speed
-
-    return rivals_speed
+    pytest.importorskip("rich", reason="needs rich, which the command line brings")
+    return benchmark_script("rivals_speed")
 
 
 def report(**changes):
@@ -68,14 +62,12 @@ def test_an_interpreter_without_torch_is_one_sentence(rivals_speed, capsys, tmp_
     assert "Expected a Python interpreter" in capsys.readouterr().err
 
 
-def test_the_generator_has_the_published_size(monkeypatch):
-    torch = pytest.importorskip("torch")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from hific_generator import LATENTS, Generator, kmacs, parameters
-
-    generator = Generator().eval()
-    latents = torch.zeros(1, LATENTS, 4, 6)
-    counts = kmacs(generator, 64 * 96, lambda: generator(latents))
-    assert round(parameters(generator) / 1e6) == 157
+def test_the_generator_has_the_published_size(benchmark_script):
+    torch = pytest.importorskip("torch", reason="needs torch, for the rival; see benchmarks/rivals_speed.py")
+    hific = benchmark_script("hific_generator")
+    generator = hific.Generator().eval()
+    latents = torch.zeros(1, hific.LATENTS, 4, 6)
+    counts = hific.kmacs(generator, 64 * 96, lambda: generator(latents))
+    assert round(hific.parameters(generator) / 1e6) == 157
     assert round(sum(counts.values())) == 664
     assert generator(latents).shape == (1, 3, 64, 96)
